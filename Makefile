@@ -1,0 +1,49 @@
+# Every target makes what it needs: a fresh clone wants Python 3.11+, git and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test test-slow check lint types imports conformance lock clean
+
+help: ## show the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv: $(STAMP)
+
+demo: $(STAMP) ## sync real AWS data into S3 with the real CLI, and query it
+	$(BIN)/python -m examples.demo
+
+test: $(STAMP) ## every test but the slow ones
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+test-slow: $(STAMP) ## the long ones: fuzzing, soak, large objects
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+check: lint types imports test ## everything a change must pass
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+conformance: $(STAMP) ## compare with the reference's objects, where they are at hand
+	$(BIN)/python ../shared/conformance/check.py --plugin $(BIN)/cloudquery-s3
+
+lock: ## renew the locked development environment
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove all that make has made
+	rm -rf $(VENV) .tools .demo dist site

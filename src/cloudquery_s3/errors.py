@@ -1,0 +1,106 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    PluginError
+    ├── SpecError            what the user asked for is not possible; names the field
+    ├── ProtocolError        what the client sent is not what the protocol says
+    │   └── DecodeError      a payload that is not an Arrow IPC stream
+    ├── WriteModeError       the client asks for deletes: only `write_mode: append` can work
+    ├── TableError           one table cannot go on; the others can
+    │   ├── EncodeError      its rows cannot be written in this format
+    │   └── SchemaDriftError its columns changed where one object must hold them all
+    ├── StoreError           a request to the store failed for good; names operation and key
+    │   ├── StoreUnavailableError  it would fail for every key: no access, no bucket, no route
+    │   │   └── CredentialsError   there are no credentials, or the store refuses them
+    │   └── ObjectNotFoundError    there is no object at that key
+    └── WriteFailedError     how a Write ended: every failed table, key and cause
+
+A message says what went wrong, on which field, table or key, and what to do. It never holds a credential or a cell's
+value.
+"""
+
+from __future__ import annotations
+
+
+class PluginError(Exception):
+    """The root: an error that this plugin understands and words for its user."""
+
+
+class SpecError(PluginError):
+    """The spec cannot be used.
+
+    Attributes:
+        field: the offending field as the user spells it, dotted where nested (`format_spec.delimiter`); empty where the
+            document as a whole is wrong.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+
+class ProtocolError(PluginError):
+    """The client sent what the protocol does not allow."""
+
+
+class DecodeError(ProtocolError):
+    """A payload is not a readable Arrow IPC stream."""
+
+
+class WriteModeError(PluginError):
+    """The client asked for rows to be deleted, which an object store of whole files cannot do."""
+
+
+class TableError(PluginError):
+    """One table cannot be written; the others are not concerned.
+
+    Attributes:
+        table: the table's name.
+    """
+
+    def __init__(self, table: str, message: str) -> None:
+        super().__init__(f"table {table}: {message}")
+        self.table = table
+
+
+class EncodeError(TableError):
+    """Rows of this table cannot be written in the chosen format."""
+
+
+class SchemaDriftError(TableError):
+    """The table's columns changed in mid-sync, and its one object (`no_rotate`) cannot hold both."""
+
+
+class StoreError(PluginError):
+    """A request to the store failed for good: retrying is over, or would not help.
+
+    Attributes:
+        operation: the S3 operation, such as `PutObject`.
+        key: the object's key.
+        status: the HTTP status, or None where no whole response came.
+        code: the store's error code, such as `AccessDenied`; empty where there is none.
+    """
+
+    def __init__(self, message: str, *, operation: str, key: str, status: int | None = None, code: str = "") -> None:
+        super().__init__(f"{operation} {key}: {message}")
+        self.operation = operation
+        self.key = key
+        self.status = status
+        self.code = code
+
+
+class StoreUnavailableError(StoreError):
+    """The request failed for a reason that holds for every object: access, bucket, address, certificate."""
+
+
+class CredentialsError(StoreUnavailableError):
+    """There are no AWS credentials, or the store does not accept them."""
+
+
+class ObjectNotFoundError(StoreError):
+    """There is no object at this key."""
+
+
+class WriteFailedError(PluginError):
+    """A Write ended with rows that are not in the bucket; the message names every failed table and why."""

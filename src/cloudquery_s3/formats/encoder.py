@@ -1,0 +1,68 @@
+"""What every file format offers to the writer: one `Encoder` per object, made by a `Format`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+Chunk: TypeAlias = bytes | memoryview
+"""A piece of an object's bytes; an object is its chunks in order."""
+
+
+class Alterations:
+    """How many cells of an object were not written as they came, by column and reason.
+
+    An alteration is never a loss: the cell is there in another form (`JSON that does not parse is written as a
+    string`). The writer reports each column and reason once per table.
+    """
+
+    def __init__(self) -> None:
+        self.cells: Counter[tuple[str, str]] = Counter()
+
+    def add(self, column: str, reason: str, cells: int) -> None:
+        """Count `cells` altered cells of a column; none is not counted."""
+        if cells:
+            self.cells[column, reason] += cells
+
+
+class Encoder(Protocol):
+    """One object's bytes, as a stream of chunks.
+
+    `finish` and `discard` are different verbs: only `finish` makes the bytes a whole file. An encoder is used by one
+    thread at a time and never again after `finish` or `discard`. All batches have the schema that the encoder was made
+    for, except where the format's `fixed_schema` is false.
+    """
+
+    def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
+        """Encode rows, in order, and return the bytes that are ready.
+
+        Parquet makes one row group (or several, by `max_row_group_length`) of each call: hold rows, call once.
+
+        Raises:
+            pyarrow.ArrowException, ValueError: the rows cannot be written in this format; nothing may be written after
+                that but `discard`.
+        """
+
+    def finish(self) -> list[Chunk]:
+        """Return the file's last bytes."""
+
+    def discard(self) -> None:
+        """Drop all state without making a file; harmless after `finish` and when repeated."""
+
+
+class Format(Protocol):
+    """A file format as the user configured it."""
+
+    fixed_schema: bool
+    """Whether one object can only hold rows of one schema (Parquet, CSV), or each row describes itself (JSON)."""
+
+    content_type: str
+    """The Content-Type of its objects. Source: contract C.7."""
+
+    def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
+        """Return the encoder of one new object of a table with this schema."""

@@ -1,0 +1,80 @@
+"""What the writer asks of a store: an object is invisible until it is committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloudquery_s3.formats.encoder import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object that the store has acknowledged.
+
+    Attributes:
+        key: where it is.
+        size_bytes: its size.
+        etag: the store's entity tag, without quotes; empty where the store names none.
+        retries: how many requests for it were sent again.
+    """
+
+    key: str
+    size_bytes: int
+    etag: str
+    retries: int
+
+
+class ObjectWriter(Protocol):
+    """One object on its way; used by one thread at a time.
+
+    Either `commit` or `abort` ends it. After any error the caller aborts.
+    """
+
+    buffered_bytes: int
+    """Bytes that are held in memory, because they are not sent or not acknowledged yet."""
+
+    def write(self, chunks: Sequence[Chunk]) -> None:
+        """Append bytes. May send parts, and waits while too many are under way.
+
+        Raises:
+            StoreError: a part could not be stored.
+        """
+
+    def commit(self) -> StoredObject:
+        """Make the object visible, whole, at its key; return when the store has acknowledged it.
+
+        Raises:
+            StoreError: it could not; the object is not there (or, where the last answer was lost, it is there whole).
+        """
+
+    def abort(self) -> None:
+        """Leave nothing behind: no object, no open upload. Idempotent; harmless after `commit`; raises nothing."""
+
+
+class ObjectStore(Protocol):
+    """A bucket. Safe to use from several threads."""
+
+    def open(self, key: str) -> ObjectWriter:
+        """Begin an object; sends nothing yet."""
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes.
+
+        Raises:
+            ObjectNotFoundError: there is none.
+            StoreError: it could not be read.
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove an object; that there is none is no error.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+
+    def close(self) -> None:
+        """Release connections; the store is not used after that."""

@@ -1,0 +1,51 @@
+"""What a table is on the wire: an Arrow schema with CloudQuery's metadata and extension types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Extension: TypeAlias = Literal["json", "uuid", "inet", "mac", "interval_month", "interval_day_time"]
+"""How a column's bytes are meant.
+
+`json`, `uuid`, `inet`, `mac` are CloudQuery's. The two intervals are Arrow types that pyarrow cannot show to Python: the
+reader of the IPC stream hands them on as int32 and int64 storage with this mark.
+"""
+
+EXTENSION_NAME: Final = b"ARROW:extension:name"
+"""The field metadata key that names an extension type. The types are left unregistered on purpose: a batch then holds
+plain storage arrays, at any depth, and needs no unwrapping."""
+
+_EXTENSIONS: Final = frozenset({"json", "uuid", "inet", "mac", "interval_month", "interval_day_time"})
+_TABLE_NAME: Final = b"cq:table_name"
+
+
+def extension_of(field: pa.Field) -> Extension | None:
+    """Return which extension type a field has, at any depth of nesting, or None for a plain Arrow type."""
+    name = (field.metadata or {}).get(EXTENSION_NAME, b"").decode(errors="replace")
+    return cast("Extension", name) if name in _EXTENSIONS else None
+
+
+def table_name(schema: pa.Schema) -> str:
+    """Return the table's name from its schema's metadata, or "" where there is none."""
+    return (schema.metadata or {}).get(_TABLE_NAME, b"").decode(errors="replace")
+
+
+def same_columns(one: pa.Schema, other: pa.Schema) -> bool:
+    """Tell whether two schemas have the same columns: names, order, types, nullability and extension types.
+
+    Other metadata (descriptions, primary keys) makes no difference to a file.
+    """
+    if one is other:
+        return True
+    return one.equals(other, check_metadata=False) and _marks(one) == _marks(other)
+
+
+def _marks(fields: pa.Schema | pa.DataType) -> list[object]:
+    marks: list[object] = []
+    for index in range(len(fields) if hasattr(fields, "names") else fields.num_fields):
+        field = fields.field(index)
+        marks.append((extension_of(field), _marks(field.type) if field.type.num_fields else None))
+    return marks
