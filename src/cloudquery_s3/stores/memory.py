@@ -1,0 +1,102 @@
+"""A bucket in memory: a real `ObjectStore`, for tests and for trying things out."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, TypeAlias
+
+from cloudquery_s3.errors import ObjectNotFoundError
+from cloudquery_s3.stores.object_store import StoredObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cloudquery_s3.formats.encoder import Chunk
+
+Operation: TypeAlias = str
+"""`Write`, `PutObject`, `GetObject` or `DeleteObject`."""
+
+
+class MemoryStore:
+    """Keeps objects in a dict; objects appear whole, at `commit`, and replace what was there.
+
+    Attributes:
+        objects: what the bucket holds, by key.
+        before: called as described below.
+        open_keys: keys of the writers that are neither committed nor aborted, in the order they were opened.
+    """
+
+    def __init__(self, before: Callable[[Operation, str], None] | None = None) -> None:
+        """Make an empty bucket.
+
+        Args:
+            before: called with the operation and the key before each operation, on the calling thread; what it raises
+                is what the operation raises, and while it waits the operation waits.
+        """
+        self.objects: dict[str, bytes] = {}
+        self.open_keys: list[str] = []
+        self.before = before or (lambda _operation, _key: None)
+
+    def open(self, key: str) -> MemoryWriter:
+        """Begin an object."""
+        self.open_keys.append(key)
+        return MemoryWriter(self, key)
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes.
+
+        Raises:
+            ObjectNotFoundError: there is none.
+        """
+        self.before("GetObject", key)
+        try:
+            return self.objects[key]
+        except KeyError:
+            raise ObjectNotFoundError(
+                "there is no object at this key", operation="GetObject", key=key, status=404, code="NoSuchKey"
+            ) from None
+
+    def delete(self, key: str) -> None:
+        """Remove an object, where there is one."""
+        self.before("DeleteObject", key)
+        self.objects.pop(key, None)
+
+    def close(self) -> None:
+        """Do nothing: there are no connections."""
+
+
+class MemoryWriter:
+    """One object on its way into a `MemoryStore`; see `ObjectWriter`."""
+
+    def __init__(self, store: MemoryStore, key: str) -> None:
+        self.buffered_bytes = 0
+        self._store = store
+        self._key = key
+        self._chunks: list[Chunk] = []
+        self._ended = False
+
+    def write(self, chunks: Sequence[Chunk]) -> None:
+        """Append bytes."""
+        self._store.before("Write", self._key)
+        self._chunks.extend(chunks)
+        self.buffered_bytes += sum(memoryview(chunk).nbytes for chunk in chunks)
+
+    def commit(self) -> StoredObject:
+        """Make the object visible, whole."""
+        body = b"".join(self._chunks)
+        self._store.before("PutObject", self._key)
+        self._store.objects[self._key] = body
+        self._end()
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        return StoredObject(key=self._key, size_bytes=len(body), etag=etag, retries=0)
+
+    def abort(self) -> None:
+        """Drop the bytes; idempotent, and harmless after `commit`."""
+        if not self._ended:
+            self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._store.open_keys.remove(self._key)
+        self._chunks = []
+        self.buffered_bytes = 0
