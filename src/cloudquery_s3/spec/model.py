@@ -1,0 +1,349 @@
+"""Every option that a user may set: name, type, default, meaning. The one list of them.
+
+The JSON schema and `docs/spec.md` are made from it. Source: contract A.2; `memory_budget`, `request_checksums` and
+`gzip_level` are this plugin's own.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cloudquery_s3.spec.option import CHOICE, LATER, Option
+
+FormatName: TypeAlias = Literal["csv", "json", "parquet"]
+Compression: TypeAlias = Literal["", "gzip"]
+ParquetVersion: TypeAlias = Literal["v1.0", "v2.4", "v2.6", "v2Latest"]
+RootRepetition: TypeAlias = Literal["undefined", "required", "optional", "repeated"]
+Encryption: TypeAlias = Literal["AES256", "aws:kms", "aws:kms:dsse"]
+Checksums: TypeAlias = Literal["when_supported", "when_required"]
+Acl: TypeAlias = Literal[
+    "",
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+]
+
+MIN_PART_SIZE: Final = 5 * 1024 * 1024
+"""The least that S3 accepts for any part of a multipart upload but the last."""
+
+MAX_PART_SIZE: Final = 5 * 1024 * 1024 * 1024
+"""The largest part that S3 accepts."""
+
+ROLE_ARN_PATTERN: Final = r"^(arn(:[^:\n]*){5}([:/].*)?)?$"
+DURATION_PATTERN: Final = r"^[-+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))+$"
+_PATH_FAULTS: Final = r"//|\./|/$|(^|/)\.\.?$"
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", protected_namespaces=())
+
+
+class CsvSpec(_Options):
+    """How CSV files are written."""
+
+    delimiter: Annotated[
+        str,
+        Option(
+            "What separates the fields of a line: one ASCII character, not a quote or a line end.",
+            example=";",
+            schema={"pattern": r"^[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x7f]$"},
+        ),
+    ] = ","
+    skip_header: Annotated[
+        bool, Option("Whether to leave out the line of column names at the top of every file.", example=True)
+    ] = False
+
+
+class JsonSpec(_Options):
+    """How JSON lines are written: there is nothing to set."""
+
+
+class ParquetSpec(_Options):
+    """How Parquet files are written."""
+
+    version: Annotated[
+        ParquetVersion,
+        CHOICE,
+        Option(
+            "Version of the Parquet format. `v1.0` and `v2.4` store nanoseconds as microseconds; `v2Latest` is `v2.6`.",
+            example="v2.4",
+        ),
+    ] = "v2Latest"
+    root_repetition: Annotated[
+        RootRepetition,
+        CHOICE,
+        Option(
+            "Accepted for the sake of older configurations. It has never changed what is in a file: all values are "
+            "treated alike.",
+            example="required",
+        ),
+    ] = "repeated"
+    max_row_group_length: Annotated[
+        int,
+        Option(
+            "The most rows in one row group. `0` is no limit.",
+            example=1_000_000,
+            schema={"minimum": 0},
+        ),
+    ] = 128 * 1024 * 1024
+
+
+class Credentials(_Options):
+    """Whose AWS credentials are used."""
+
+    local_profile: Annotated[
+        str, Option("Name of a profile in the shared AWS configuration files.", example="analytics")
+    ] = ""
+    role_arn: Annotated[
+        str,
+        Option(
+            "ARN of an IAM role to assume, with the credentials found otherwise. It is assumed for an hour and again "
+            "before that ends, for as long as the sync takes.",
+            example="arn:aws:iam::123456789012:role/writer",
+            schema={"pattern": ROLE_ARN_PATTERN},
+        ),
+    ] = ""
+    role_session_name: Annotated[
+        str, Option("Name under which the assumed role appears in AWS logs. Needs `role_arn`.", example="cloudquery")
+    ] = ""
+    external_id: Annotated[
+        str,
+        Field(repr=False),
+        Option("External id that the role's trust policy asks for. Needs `role_arn`.", example="${EXTERNAL_ID}"),
+    ] = ""
+
+
+class ServerSideEncryption(_Options):
+    """How S3 encrypts the objects at rest."""
+
+    sse_kms_key_id: Annotated[
+        str,
+        Option(
+            "Id, ARN or alias of the KMS key. Empty means the bucket's own key. Not for `AES256`, which has no key id.",
+            example="alias/landing",
+        ),
+    ] = ""
+    server_side_encryption: Annotated[Encryption, CHOICE, Option("The kind of encryption.", example="aws:kms")]
+
+
+FormatSpec: TypeAlias = CsvSpec | JsonSpec | ParquetSpec
+
+
+class Options(_Options):
+    """All options, each of the right JSON kind and in itself; `Spec` is what has passed the rules."""
+
+    format: Annotated[FormatName, CHOICE, Option("Format of the files.", example="parquet")]
+    format_spec: Annotated[
+        FormatSpec, LATER, Option("Details of the format; each format has its own.", example={}, nullable=True)
+    ] = Field(default_factory=JsonSpec)
+    compression: Annotated[
+        Compression,
+        CHOICE,
+        Option(
+            "`gzip` compresses CSV and JSON files, and `{{FORMAT}}` then ends in `.gz`. Parquet compresses by itself: "
+            "together they are an error.",
+            example="gzip",
+        ),
+    ] = ""
+    bucket: Annotated[str, Option("Name of the bucket.", example="my-bucket", schema={"minLength": 1})]
+    region: Annotated[
+        str,
+        Option(
+            "AWS region of the bucket. It is used for S3 and for assuming a role; S3-compatible stores often take any.",
+            example="eu-central-1",
+            schema={"minLength": 1},
+        ),
+    ]
+    path: Annotated[
+        str,
+        Option(
+            "Where objects go: a key with placeholders. Without `{{TABLE}}` or `{{TABLE_HYPHEN}}` in it, "
+            "`/{{TABLE}}.<format>` is appended and, unless `no_rotate`, `.{{UUID}}`.",
+            example="data/{{TABLE}}/{{YEAR}}-{{MONTH}}-{{DAY}}/{{UUID}}.{{FORMAT}}",
+            schema={"pattern": "^[^/].*$", "not": {"pattern": _PATH_FAULTS}},
+        ),
+    ]
+    no_rotate: Annotated[
+        bool,
+        Option(
+            "Whether a sync writes one object per table, at a key that every sync replaces. Needs a path without "
+            "`{{UUID}}`, and goes with none of the batch options.",
+            example=True,
+        ),
+    ] = False
+    athena: Annotated[
+        bool,
+        Option(
+            "Whether keys inside JSON columns are made fit for Athena: every character but letters, digits and `_` "
+            "becomes `_`. Values stay as they are.",
+            example=True,
+        ),
+    ] = False
+    test_write: Annotated[
+        bool,
+        Option(
+            "Whether a small object is written before the sync begins, to find missing permissions early. It is "
+            "removed again where the credentials allow that.",
+            example=False,
+            nullable=True,
+        ),
+    ] = True
+    content_type: Annotated[
+        str,
+        Option(
+            "Content-Type of the objects. Derived from format and compression where it is not set.",
+            example="text/plain",
+            default_text="by format",
+        ),
+    ] = ""
+    endpoint: Annotated[
+        str,
+        Option(
+            "URL of an S3-compatible store to use in place of AWS. STS, for roles, is not affected.",
+            example="https://minio.example.com:9000",
+            default_text="AWS",
+        ),
+    ] = ""
+    endpoint_skip_tls_verify: Annotated[
+        bool,
+        Option(
+            "Whether the endpoint's TLS certificate is left unchecked. For tests: it gives up the protection of TLS.",
+            example=True,
+        ),
+    ] = False
+    use_path_style: Annotated[
+        bool,
+        Option(
+            "Whether requests go to `https://host/bucket/key` in place of `https://bucket.host/key`. Many "
+            "S3-compatible stores need it.",
+            example=True,
+        ),
+    ] = False
+    request_checksums: Annotated[
+        Checksums,
+        CHOICE,
+        Option(
+            "Whether uploads carry a CRC32 checksum that S3 verifies. `when_required` sends none: for S3-compatible "
+            "stores that refuse the header.",
+            example="when_required",
+        ),
+    ] = "when_supported"
+    acl: Annotated[
+        Acl, CHOICE, Option("Canned ACL of the objects.", example="bucket-owner-full-control", default_text="none")
+    ] = ""
+    server_side_encryption_configuration: Annotated[
+        ServerSideEncryption | None,
+        Option(
+            "How S3 encrypts the objects at rest. Not set, the bucket's own configuration decides.",
+            example={"server_side_encryption": "aws:kms", "sse_kms_key_id": "alias/landing"},
+            default_text="the bucket's",
+        ),
+    ] = None
+    write_empty_objects_for_empty_tables: Annotated[
+        bool,
+        Option(
+            "Whether a table without rows still gets an object, with its columns and no rows. Parquet only.",
+            example=True,
+        ),
+    ] = False
+    batch_size: Annotated[
+        int,
+        Option(
+            "The most rows in one object. `0` is no limit.",
+            example=100_000,
+            nullable=True,
+            schema={"minimum": 1},
+            default_text="`10000`, `0` with `no_rotate`",
+        ),
+    ] = 10_000
+    batch_size_bytes: Annotated[
+        int,
+        Option(
+            "The most bytes in one object, counted as Arrow data in memory: files are smaller. `0` is no limit.",
+            example=268_435_456,
+            nullable=True,
+            schema={"minimum": 1},
+            default_text="`52428800` (50 MiB), `0` with `no_rotate`",
+        ),
+    ] = 50 * 1024 * 1024
+    batch_timeout: Annotated[
+        str,
+        Option(
+            "The longest that an object may stay open: a number and a unit (`ns`, `us`, `ms`, `s`, `m`, `h`), "
+            'several in a row if need be. `"0s"` is no limit.',
+            example="1m30s",
+            nullable=True,
+            schema={"pattern": DURATION_PATTERN},
+            default_text='`"30s"`, `"0s"` with `no_rotate`',
+        ),
+    ] = "30s"
+    local_profile: Annotated[
+        str,
+        Option("Older way to write `credentials.local_profile`. Not together with `credentials`.", example="analytics"),
+    ] = ""
+    credentials: Annotated[
+        Credentials | None,
+        Option(
+            "Whose AWS credentials are used. Not set, they are looked for as every AWS tool does: environment, shared "
+            "files, SSO, web identity, container and instance roles.",
+            example={"role_arn": "arn:aws:iam::123456789012:role/writer"},
+            default_text="the AWS chain",
+        ),
+    ] = None
+    aws_debug: Annotated[
+        bool,
+        Option(
+            "Whether requests to AWS are logged. Bodies, credentials and signatures are left out, so that the log can "
+            "be shown around.",
+            example=True,
+        ),
+    ] = False
+    max_retries: Annotated[
+        int,
+        Option(
+            "How often a request to AWS is attempted, the first time included: `3` is one try and two more. `0` is "
+            "one try; a negative number is 100.",
+            example=10,
+            nullable=True,
+        ),
+    ] = 3
+    max_backoff: Annotated[
+        int, Option("The longest wait between two attempts, in seconds.", example=60, nullable=True)
+    ] = 30
+    part_size: Annotated[
+        int,
+        Option(
+            "Bytes in one part of a multipart upload; smaller objects are sent in one request. S3's minimum is "
+            "5242880 (5 MiB): a lesser value is raised to it, and `0` is the default.",
+            example=16_777_216,
+            nullable=True,
+            default_text="`5242880` (5 MiB)",
+        ),
+    ] = MIN_PART_SIZE
+    memory_budget: Annotated[
+        int,
+        Option(
+            "Bytes that the rows on their way may take in memory, over all tables. The source waits when it is used "
+            "up.",
+            example=1_073_741_824,
+            nullable=True,
+            schema={"minimum": 1},
+            default_text="`268435456` (256 MiB)",
+        ),
+    ] = 256 * 1024 * 1024
+    gzip_level: Annotated[
+        int | None,
+        Option(
+            "How hard `gzip` tries, from 1 (fast) to 9 (small). Not set, files are no larger than those of the Go "
+            "plugin.",
+            example=1,
+            schema={"minimum": 1, "maximum": 9},
+            default_text="as small as the Go plugin's",
+        ),
+    ] = None

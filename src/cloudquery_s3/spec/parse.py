@@ -1,0 +1,119 @@
+"""From the bytes that a client sends to a `Spec` that can be worked with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import PrivateAttr
+
+from cloudquery_s3.errors import SpecError
+from cloudquery_s3.object_key import PathTemplate
+from cloudquery_s3.spec import rules
+from cloudquery_s3.spec.advice import advice
+from cloudquery_s3.spec.decode import JsonObject, decode, read_document
+from cloudquery_s3.spec.duration import duration_s
+from cloudquery_s3.spec.model import (
+    MIN_PART_SIZE,
+    Credentials,
+    CsvSpec,
+    FormatSpec,
+    JsonSpec,
+    Options,
+    ParquetSpec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FORMAT_SPECS: Final[dict[str, type[FormatSpec]]] = {"csv": CsvSpec, "json": JsonSpec, "parquet": ParquetSpec}
+_MANY_ATTEMPTS: Final = 100
+
+
+class Spec(Options):
+    """The options of one Init: valid, complete, frozen.
+
+    Every default is filled in and every rewriting is done: `path` has its legacy suffix, the batch limits are 0 where
+    there is no limit, `part_size` is one that S3 accepts, `max_retries` is at least 1 and counts attempts,
+    `credentials` holds a top-level `local_profile`.
+    """
+
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @classmethod
+    def parse(cls, data: bytes, *, invocation_id: str) -> Spec:
+        """Return the spec that an Init request holds as JSON.
+
+        Args:
+            data: the JSON text.
+            invocation_id: the sync's id, for `{{SYNC_ID}}`; empty where the client gives none.
+
+        Raises:
+            SpecError: the first thing that is wrong, in the order of the reference.
+
+        Source: contract A.
+        """
+        warnings: list[str] = []
+        options = decode(Options, read_document(data), warnings)
+        _raise_first(rules.before_format(options))
+        _raise_first(rules.unknown_format(options))
+        options = options.model_copy(update={"format_spec": _format_spec(options, warnings)})
+        _raise_first(rules.after_format(options))
+        spec = cls.model_validate(dict(options) | _rewritten(options))
+        if "{{SYNC_ID}}" in spec.path and not invocation_id:
+            raise SpecError(
+                "contains {{SYNC_ID}}, which this CLI does not send; use a newer CloudQuery CLI", field="path"
+            )
+        spec._warnings = (*warnings, *advice(options, spec))  # noqa: SLF001 - this class's own
+        return spec
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know, though it stops nothing; a line each, the field first."""
+        return self._warnings
+
+    @property
+    def batch_timeout_s(self) -> float:
+        """The longest that an object may stay open, in seconds; 0 is no limit."""
+        return max(0.0, duration_s(self.batch_timeout))
+
+    @property
+    def file_format(self) -> str:
+        """What takes the place of `{{FORMAT}}`: `json`, `csv.gz`."""
+        return f"{self.format}.gz" if self.compression else self.format
+
+    def path_template(self, *, sync_id: str) -> PathTemplate:
+        """Return where this spec's objects go in a sync."""
+        return PathTemplate(self.path, format=self.file_format, sync_id=sync_id)
+
+
+def _raise_first(problems: Iterator[SpecError]) -> None:
+    for problem in problems:
+        raise problem
+
+
+def _format_spec(options: Options, warnings: list[str]) -> FormatSpec:
+    written: object = options.format_spec if "format_spec" in options.model_fields_set else JsonObject()
+    if not isinstance(written, JsonObject):
+        raise SpecError(f"must be an object of named values, as format: {options.format} has them", field="format_spec")
+    return decode(_FORMAT_SPECS[options.format], written, warnings, field="format_spec", strict=True)
+
+
+def _rewritten(options: Options) -> dict[str, Any]:
+    """Return the options that do not stay as they were written. Source: contract A.5; H27, H28 and H31 are mended."""
+    changes: dict[str, Any] = {"path": options.path + _legacy_suffix(options)}
+    if options.no_rotate:
+        changes |= {"batch_size": 0, "batch_size_bytes": 0, "batch_timeout": "0s"}
+    else:
+        changes |= {"batch_size": max(0, options.batch_size), "batch_size_bytes": max(0, options.batch_size_bytes)}
+    if options.local_profile:
+        changes["credentials"] = Credentials(local_profile=options.local_profile)
+    if options.max_retries < 1:
+        changes["max_retries"] = _MANY_ATTEMPTS if options.max_retries else 1
+    changes["part_size"] = max(MIN_PART_SIZE, options.part_size)
+    return changes
+
+
+def _legacy_suffix(options: Options) -> str:
+    if "{{TABLE}}" in options.path or "{{TABLE_HYPHEN}}" in options.path:
+        return ""
+    return f"/{{{{TABLE}}}}.{options.format}{'' if options.no_rotate else '.{{UUID}}'}"

@@ -1,0 +1,199 @@
+"""What makes options impossible, in the order in which the reference looks. Source: contract A.4.
+
+Each function yields the problems of its part; the caller raises the first one, and the rest is never computed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING, Final, get_args
+from urllib.parse import urlsplit
+
+from cloudquery_s3.errors import SpecError
+from cloudquery_s3.spec.decode import quoted, suggestion
+from cloudquery_s3.spec.duration import duration_s
+from cloudquery_s3.spec.model import (
+    MAX_PART_SIZE,
+    ROLE_ARN_PATTERN,
+    Acl,
+    Checksums,
+    Compression,
+    CsvSpec,
+    Encryption,
+    FormatName,
+    Options,
+    ParquetSpec,
+    ParquetVersion,
+    RootRepetition,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BATCH_SIZES: Final = ("batch_size", "batch_size_bytes")
+_BATCH_FIELDS: Final = (*_BATCH_SIZES, "batch_timeout")
+_MAX_GZIP_LEVEL: Final = 9
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def before_format(options: Options) -> Iterator[SpecError]:
+    """Yield what is wrong with place and batching: rules 1 to 11."""
+    yield from _duration(options)
+    yield from _place(options)
+    if options.write_empty_objects_for_empty_tables and options.format != "parquet":
+        yield SpecError(
+            "works with format: parquet only; remove it, or choose parquet",
+            field="write_empty_objects_for_empty_tables",
+        )
+    credentials = options.credentials
+    if options.local_profile and credentials and any(value for _, value in credentials):
+        yield SpecError("cannot stand beside credentials; move it to credentials.local_profile", field="local_profile")
+    yield from _batching(options)
+    yield from _choice(options.acl, Acl, "acl")
+
+
+def after_format(options: Options) -> Iterator[SpecError]:
+    """Yield what is wrong once the format's own options are decoded: rules 13 and 14, and this plugin's own."""
+    yield from _choice(options.compression, Compression, "compression")
+    if isinstance(options.format_spec, CsvSpec):
+        yield from _csv(options.format_spec)
+    if isinstance(options.format_spec, ParquetSpec):
+        yield from _parquet(options.format_spec, options.compression)
+    yield from _uploads(options)
+    yield from _identity(options)
+    yield from _encryption(options)
+
+
+def unknown_format(options: Options) -> Iterator[SpecError]:
+    """Yield that the format is none of those there are: rule 12."""
+    if not options.format:
+        yield SpecError("is missing; write csv, json or parquet", field="format")
+    yield from _choice(options.format, FormatName, "format")
+
+
+def batching(options: Options) -> bool:
+    """Return whether a limit ends objects before the sync ends. A limit that is not set counts: it has a default."""
+    return not options.no_rotate and any(
+        name not in options.model_fields_set or _limit(options, name) > 0 for name in _BATCH_FIELDS
+    )
+
+
+def _duration(options: Options) -> Iterator[SpecError]:
+    try:
+        duration_s(options.batch_timeout)
+    except ValueError as error:
+        yield SpecError(str(error), field="batch_timeout")
+
+
+def _place(options: Options) -> Iterator[SpecError]:
+    path = options.path
+    if not options.bucket:
+        yield SpecError("is missing; write the bucket's name", field="bucket")
+    if not options.region:
+        yield SpecError("is missing; write the bucket's AWS region, such as us-east-1", field="region")
+    if not path:
+        yield SpecError("is missing; write where objects go, such as {{TABLE}}/{{UUID}}.{{FORMAT}}", field="path")
+    if path.startswith("/"):
+        yield SpecError("must not start with /; remove it", field="path")
+    clean = posixpath.normpath(path)
+    if path != clean:
+        yield SpecError(f"must not contain //, ./ or ../ or end in /; write {quoted(clean)}", field="path")
+    if clean in {".", ".."} or clean.startswith("../"):
+        yield SpecError("must not lead out of the bucket; remove the dots", field="path")
+
+
+def _batching(options: Options) -> Iterator[SpecError]:
+    has_uuid = "{{UUID}}" in options.path
+    if options.no_rotate and has_uuid:
+        yield SpecError("must not contain {{UUID}} with no_rotate: true; remove one of the two", field="path")
+    for name in _BATCH_FIELDS:
+        if options.no_rotate and name in options.model_fields_set and _limit(options, name) > 0:
+            yield SpecError("has no meaning with no_rotate: true; remove one of the two", field=name)
+    if batching(options) and not has_uuid:
+        yield SpecError(
+            "must contain {{UUID}}, or objects of one table would replace each other; add it, or write no_rotate: true",
+            field="path",
+        )
+
+
+def _limit(options: Options, name: str) -> float:
+    return duration_s(options.batch_timeout) if name == "batch_timeout" else getattr(options, name)
+
+
+def _choice(value: str, choices: object, field: str) -> Iterator[SpecError]:
+    known = get_args(choices)
+    if value not in known:
+        listed = ", ".join(choice for choice in known if choice)
+        yield SpecError(f"{quoted(value)} is not one of {listed}{suggestion(value.lower(), known)}", field=field)
+
+
+def _csv(csv: CsvSpec) -> Iterator[SpecError]:
+    field = "format_spec.delimiter"
+    if len(csv.delimiter.encode()) != 1:
+        yield SpecError('must be exactly one ASCII character, such as ";"', field=field)
+    if csv.delimiter in '"\r\n\0':
+        yield SpecError('cannot be a quote, a line end or NUL; write another character, such as ";"', field=field)
+
+
+def _parquet(parquet: ParquetSpec, compression: str) -> Iterator[SpecError]:
+    if compression:
+        yield SpecError("does not go with format: parquet, which compresses by itself; remove it", field="compression")
+    yield from _choice(parquet.version, ParquetVersion, "format_spec.version")
+    yield from _choice(parquet.root_repetition, RootRepetition, "format_spec.root_repetition")
+    if parquet.max_row_group_length < 0:
+        yield SpecError("must not be negative; write 0 for no limit", field="format_spec.max_row_group_length")
+
+
+def _uploads(options: Options) -> Iterator[SpecError]:
+    yield from _choice(options.request_checksums, Checksums, "request_checksums")
+    if options.max_backoff < 0:
+        yield SpecError("must not be negative; write 0 for no wait between attempts", field="max_backoff")
+    if options.part_size < 0:
+        yield SpecError("must not be negative; S3's minimum is 5242880 (5 MiB)", field="part_size")
+    if options.part_size > MAX_PART_SIZE:
+        yield SpecError("is more than S3 allows: 5368709120 (5 GiB) at most", field="part_size")
+    if options.memory_budget < 1:
+        yield SpecError("must be more than 0; write a number of bytes, such as 268435456", field="memory_budget")
+    if options.gzip_level is not None and not 1 <= options.gzip_level <= _MAX_GZIP_LEVEL:
+        yield SpecError("must be from 1 (fast) to 9 (small)", field="gzip_level")
+    if _CONTROL.search(options.content_type):
+        yield SpecError("must not contain a line end or another control character", field="content_type")
+
+
+def _identity(options: Options) -> Iterator[SpecError]:
+    if options.bucket.startswith("s3://"):
+        yield SpecError("is the bucket's name alone; remove s3://, and write a prefix into path", field="bucket")
+    if options.endpoint:
+        yield from _endpoint(options.endpoint)
+    if options.credentials and not re.search(ROLE_ARN_PATTERN, options.credentials.role_arn):
+        yield SpecError("is not an ARN; write it as arn:aws:iam::<account>:role/<name>", field="credentials.role_arn")
+
+
+def _endpoint(endpoint: str) -> Iterator[SpecError]:
+    try:
+        url = urlsplit(endpoint)
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or _CONTROL.search(endpoint):
+        yield SpecError("is not a URL; write it as https://host:port", field="endpoint")
+    elif url.username is not None:
+        yield SpecError("must not hold a user name or password; remove them, and see `credentials`", field="endpoint")
+
+
+def _encryption(options: Options) -> Iterator[SpecError]:
+    encryption = options.server_side_encryption_configuration
+    if encryption is None:
+        return
+    parent = "server_side_encryption_configuration"
+    if not encryption.server_side_encryption:
+        yield SpecError("is missing; write AES256, aws:kms or aws:kms:dsse", field=f"{parent}.server_side_encryption")
+    yield from _choice(encryption.server_side_encryption, Encryption, f"{parent}.server_side_encryption")
+    if encryption.server_side_encryption == "AES256" and encryption.sse_kms_key_id:
+        yield SpecError(
+            "goes with aws:kms and aws:kms:dsse only, S3 refuses it with AES256; remove it, or write aws:kms",
+            field=f"{parent}.sse_kms_key_id",
+        )
+    if _CONTROL.search(encryption.sse_kms_key_id):
+        yield SpecError("must not contain a line end or another control character", field=f"{parent}.sse_kms_key_id")
