@@ -14,6 +14,7 @@
     │   ├── StoreUnavailableError  it would fail for every key: no access, no bucket, no route
     │   │   └── CredentialsError   there are no credentials, or the store refuses them
     │   └── ObjectNotFoundError    there is no object at that key
+    ├── ClosedError          the destination was closed under a running Write
     └── WriteFailedError     how a Write ended: every failed table, key and cause
 
 A message says what went wrong, on which field, table or key, and what to do. It never holds a credential or a cell's
@@ -100,6 +101,10 @@ class CredentialsError(StoreUnavailableError):
 
 class ObjectNotFoundError(StoreError):
     """There is no object at this key."""
+
+
+class ClosedError(PluginError):
+    """The destination was closed while rows were on their way; they are not in the bucket."""
 
 
 class WriteFailedError(PluginError):

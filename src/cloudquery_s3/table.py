@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 Extension: TypeAlias = Literal["json", "uuid", "inet", "mac", "interval_month", "interval_day_time"]
 """How a column's bytes are meant.
 
-`json`, `uuid`, `inet`, `mac` are CloudQuery's. The two intervals are Arrow types that pyarrow cannot show to Python: the
-reader of the IPC stream hands them on as int32 and int64 storage with this mark.
+`json`, `uuid`, `inet`, `mac` are CloudQuery's. The two intervals are Arrow types that pyarrow cannot show to Python:
+the reader of the IPC stream hands them on as int32 and int64 storage with this mark.
 """
 
 EXTENSION_NAME: Final = b"ARROW:extension:name"
@@ -20,6 +20,7 @@ plain storage arrays, at any depth, and needs no unwrapping."""
 
 _EXTENSIONS: Final = frozenset({"json", "uuid", "inet", "mac", "interval_month", "interval_day_time"})
 _TABLE_NAME: Final = b"cq:table_name"
+_PRIMARY_KEY: Final = b"cq:extension:primary_key"
 
 
 def extension_of(field: pa.Field) -> Extension | None:
@@ -31,6 +32,11 @@ def extension_of(field: pa.Field) -> Extension | None:
 def table_name(schema: pa.Schema) -> str:
     """Return the table's name from its schema's metadata, or "" where there is none."""
     return (schema.metadata or {}).get(_TABLE_NAME, b"").decode(errors="replace")
+
+
+def asks_for_upserts(schema: pa.Schema) -> bool:
+    """Tell whether a table comes with primary keys, which the CLI removes when `write_mode` is append."""
+    return any((field.metadata or {}).get(_PRIMARY_KEY) == b"true" for field in schema)
 
 
 def same_columns(one: pa.Schema, other: pa.Schema) -> bool:

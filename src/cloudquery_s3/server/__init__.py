@@ -1,0 +1,1 @@
+"""Receive: the process, the RPCs, the bytes on the wire."""

@@ -1,0 +1,121 @@
+"""The plugin as a process: its arguments, its address, its signals, its end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from cloudquery_s3.server import logs, servicer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
+
+_MAX_MESSAGE_BYTES: Final = 220 << 20
+"""A little above the CLI's own limit of 200 MiB, which counts the payload alone."""
+
+_STOP_GRACE_S: Final = 3.0
+"""How long running RPCs may take to end after a signal; the CLI kills the process after 5 s."""
+
+_PARENT_POLL_S: Final = 1.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until a signal, or until the CLI that started this process is gone; return the exit status."""
+    options = _parse(arguments)
+    logs.configure(options.log_level, options.log_format)
+    _keep_large_blocks()
+    return asyncio.run(_serve(options))
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse what the CLI passes. What this plugin does not know is ignored: a newer CLI may pass more."""
+    parser = argparse.ArgumentParser(prog="cloudquery-s3 serve", description="Serve the plugin over gRPC.")
+    parser.add_argument("--address", default="localhost:7777", help="host:port, or the path of a Unix socket")
+    parser.add_argument("--network", default="tcp", help="tcp, tcp4, tcp6 or unix")
+    parser.add_argument("--log-level", default="info", help="trace, debug, info, warn or error")
+    parser.add_argument("--log-format", default="text", help="text, or json as the CLI reads it")
+    options, ignored = parser.parse_known_args(arguments)
+    options.ignored = ignored
+    return options
+
+
+async def _serve(options: argparse.Namespace) -> int:
+    server = grpc.aio.server(
+        interceptors=[servicer.RawWrites()],
+        options=[
+            ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    servicer.add_to(server)
+    over_unix = options.network.startswith("unix")
+    address = f"unix:{options.address}" if over_unix else options.address
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as error:
+        log.error("cannot listen on %s: choose another --address (%s)", address, error)  # noqa: TRY400 -- no trace
+        return 1
+    await server.start()
+    log.info("serving", extra={"address": address})
+    if options.ignored:
+        log.debug("flags ignored", extra={"flags": options.ignored})
+    stop = asyncio.Event()
+    _on_signals(stop)
+    watching = asyncio.create_task(_watch_parent(stop)) if over_unix else None
+    await stop.wait()
+    if watching:
+        watching.cancel()
+    await server.stop(_STOP_GRACE_S)
+    log.info("stopped")
+    sys.stdout.flush()
+    # An upload that hangs in a worker would keep the interpreter from ending; nothing partial can come of it.
+    os._exit(0)
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+
+
+async def _watch_parent(stop: asyncio.Event) -> None:
+    """Stop when the CLI is gone: killed, it leaves its plugins behind. A Unix socket is what the CLI starts us with."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 -- the kernel tells no event of it
+        await asyncio.sleep(_PARENT_POLL_S)
+    log.warning("the process that started this plugin is gone")
+    stop.set()
+
+
+def _keep_large_blocks() -> None:
+    """Let glibc keep freed memory for the next message instead of giving it back page by page.
+
+    Halves the cost of receiving messages of megabytes (`docs/benchmarks.md`). Elsewhere than on glibc nothing happens.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    for parameter in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+        mallopt(parameter, _KEEP_BYTES)
+
+
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_KEEP_BYTES: Final = 1 << 30

@@ -1,0 +1,248 @@
+"""One method for each RPC of plugin v3 and discovery v1, and the table from errors to statuses."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import grpc
+from cloudquery.discovery_v1 import discovery_pb2, discovery_pb2_grpc
+from cloudquery.plugin_v3 import plugin_pb2, plugin_pb2_grpc
+
+from cloudquery_s3 import __version__, errors
+from cloudquery_s3.server import wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from cloudquery_s3.writer.destination import Destination
+    from cloudquery_s3.writer.stream_writer import StreamWriter
+
+log = logging.getLogger(__name__)
+
+PLUGIN_NAME: Final = "s3"
+PROTOCOL_VERSION: Final = 3
+_WRITE: Final = "/cloudquery.plugin.v3.Plugin/Write"
+
+_CANCEL_GRACE_S: Final = 0.1
+"""How long after the end of a stream its cancellation may still come to light: a cancelled sync can look like a clean
+end for some milliseconds."""
+
+_STATUSES: Final = (
+    # The first class that fits names the status. The CLI prints the message in full whatever the code is.
+    (errors.SpecError, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.ProtocolError, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.WriteModeError, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.CredentialsError, grpc.StatusCode.UNAUTHENTICATED),
+    (errors.StoreUnavailableError, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.ClosedError, grpc.StatusCode.ABORTED),
+    (errors.ObjectNotFoundError, grpc.StatusCode.NOT_FOUND),
+    (errors.PluginError, grpc.StatusCode.INTERNAL),
+)
+
+
+def status_of(error: errors.PluginError) -> grpc.StatusCode:
+    """Return the status that tells a client of this error."""
+    return next(status for kind, status in _STATUSES if isinstance(error, kind))
+
+
+class DiscoveryServicer(discovery_pb2_grpc.DiscoveryServicer):
+    """Tells which protocol versions are spoken."""
+
+    async def GetVersions(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+        """Return the one version that is."""
+        return discovery_pb2.GetVersions.Response(versions=[PROTOCOL_VERSION])
+
+
+def _answers(
+    method: Callable[[PluginServicer, Any, Any], Awaitable[Any]],
+) -> Callable[[PluginServicer, Any, Any], Awaitable[Any]]:
+    """Turn errors of a method into statuses, and log them: the CLI does not always print what it is told."""
+
+    @functools.wraps(method)
+    async def answering(self: PluginServicer, request: Any, context: Any) -> Any:
+        try:
+            return await method(self, request, context)
+        except errors.PluginError as error:
+            log.error("%s", error, extra={"rpc": method.__name__})  # noqa: TRY400 -- the user wants no trace
+            await _abort(context, status_of(error), str(error))
+        except (grpc.aio.AbortError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            log.exception("an error that this plugin does not know", extra={"rpc": method.__name__})
+            await _abort(context, grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+
+    return answering
+
+
+async def _abort(context: Any, code: grpc.StatusCode, message: str) -> NoReturn:
+    await context.abort(code, message)
+    raise AssertionError  # abort has raised
+
+
+class PluginServicer(plugin_pb2_grpc.PluginServicer):
+    """The plugin's RPCs. A destination lives from an Init to the next, or to Close."""
+
+    def __init__(self) -> None:
+        self._destination: Destination | None = None
+        self._without_connection = False
+        self._initializing = asyncio.Lock()
+
+    async def GetName(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+        """Return the plugin's name, the reference's."""
+        return plugin_pb2.GetName.Response(name=PLUGIN_NAME)
+
+    async def GetVersion(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+        """Return the package's version."""
+        return plugin_pb2.GetVersion.Response(version=__version__)
+
+    @_answers
+    async def GetSpecSchema(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+        """Return the JSON schema of the spec."""
+        from cloudquery_s3.spec import json_schema  # noqa: PLC0415 -- serving must not wait for its imports
+
+        return plugin_pb2.GetSpecSchema.Response(json_schema=json_schema())
+
+    @_answers
+    async def Init(self, request: Any, context: Any) -> Any:  # noqa: N802 -- the protocol's name
+        """Replace the destination by one that the spec describes; a Write that runs goes on with the old one."""
+        if self._initializing.locked():
+            await _abort(context, grpc.StatusCode.ABORTED, "another Init is under way: wait for its answer")
+        async with self._initializing:
+            self._retire()
+            self._without_connection = request.no_connection
+            if not request.no_connection:
+                self._destination = await asyncio.to_thread(_connect, request.spec, request.invocation_id)
+        return plugin_pb2.Init.Response()
+
+    @_answers
+    async def Write(self, requests: AsyncIterator[bytes], context: Any) -> Any:  # noqa: N802 -- the protocol's name
+        """Write a stream's rows; answer OK only when each is in a committed object."""
+        destination = await self._require_destination(context)
+        reading = asyncio.current_task()
+        assert reading is not None  # noqa: S101 -- a coroutine that runs is in a task
+        writer = destination.open_stream(functools.partial(_cancel, reading))
+        try:
+            await _feed(writer, requests)
+            await asyncio.sleep(_CANCEL_GRACE_S)
+            await writer.finish()
+        except BaseException as error:
+            await _give_up(writer)
+            if isinstance(error, asyncio.CancelledError) and writer.fatal is not None:
+                reading.uncancel()
+                raise writer.fatal from None
+            raise
+        finally:
+            destination.end_stream(writer)
+        return plugin_pb2.Write.Response()
+
+    @_answers
+    async def Close(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+        """End the destination, if there is one, and every Write that still runs on it."""
+        if self._destination is not None:
+            self._destination.interrupt()
+        self._retire()
+        return plugin_pb2.Close.Response()
+
+    @_answers
+    async def TestConnection(self, request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+        """Tell whether the spec is good and the bucket can be written to; never an error of the RPC itself."""
+        try:
+            destination = await asyncio.to_thread(_connect, request.spec, str(uuid.uuid4()))
+        except errors.PluginError as error:
+            log.error("%s", error, extra={"rpc": "TestConnection"})  # noqa: TRY400 -- the user wants no trace
+            return plugin_pb2.TestConnection.Response(
+                success=False, failure_code=_failure_code(error), failure_description=str(error)
+            )
+        destination.retire()
+        return plugin_pb2.TestConnection.Response(success=True)
+
+    async def _require_destination(self, context: Any) -> Destination:
+        if self._destination is None:
+            hint = "Init was called with no_connection" if self._without_connection else "call Init first"
+            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, f"there is no connection to S3: {hint}")
+        assert self._destination is not None  # noqa: S101 -- _abort raises
+        return self._destination
+
+    def _retire(self) -> None:
+        destination, self._destination = self._destination, None
+        if destination is not None:
+            destination.retire()
+
+
+def _connect(spec: bytes, invocation_id: str) -> Destination:
+    # Imported here, in a worker thread: a plugin must answer within a second of its start, and Arrow takes half of it.
+    from cloudquery_s3.spec import Spec  # noqa: PLC0415
+    from cloudquery_s3.writer.destination import Destination  # noqa: PLC0415
+
+    parsed = Spec.parse(spec, invocation_id=invocation_id)
+    for warning in parsed.warnings:
+        log.warning("%s", warning)
+    return Destination.connect(parsed, sync_id=invocation_id)
+
+
+def _failure_code(error: errors.PluginError) -> str:
+    match error:
+        case errors.SpecError():
+            return "INVALID_SPEC"
+        case errors.CredentialsError():
+            return "UNAUTHENTICATED"
+        case errors.StoreError(status=403):
+            return "UNAUTHORIZED"
+        case errors.StoreError(code="NoSuchBucket"):
+            return "NO_SUCH_BUCKET"
+        case errors.StoreError(status=None):
+            return "UNREACHABLE"
+        case _:
+            return "UNKNOWN"
+
+
+async def _feed(writer: StreamWriter, requests: AsyncIterator[bytes]) -> None:
+    refused = False
+    async for raw in requests:
+        if refused:
+            continue
+        message = wire.parse(raw)
+        match message.kind:
+            case wire.Kind.INSERT:
+                await writer.insert(message.payload)
+            case wire.Kind.MIGRATE:
+                writer.migrate(message.payload)
+            case wire.Kind.DELETE:
+                refused = True
+                writer.refuse_deletes()
+            case wire.Kind.NOTHING:
+                pass
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+
+
+async def _give_up(writer: StreamWriter) -> None:
+    """Abort in a task of its own: the RPC's cancellation must not cancel the cleaning up behind it."""
+    aborting = asyncio.ensure_future(writer.abort())
+    while not aborting.done():
+        try:
+            await asyncio.shield(aborting)
+        except asyncio.CancelledError:
+            continue
+    aborting.result()
+
+
+class RawWrites(grpc.aio.ServerInterceptor):
+    """Takes the decoder off Write, whose messages `wire` reads without copying their rows."""
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """Return the method's handler, changed if it is Write's."""
+        handler = await continuation(details)
+        return handler._replace(request_deserializer=None) if details.method == _WRITE else handler
+
+
+def add_to(server: grpc.aio.Server) -> None:
+    """Register both services."""
+    discovery_pb2_grpc.add_DiscoveryServicer_to_server(DiscoveryServicer(), server)
+    plugin_pb2_grpc.add_PluginServicer_to_server(PluginServicer(), server)

@@ -1,0 +1,84 @@
+"""Write.Request bytes to what they mean, without building protobuf objects for the rows.
+
+Source: plugin v3's `Write.Request` is a oneof of five messages; field 1 of `migrate_table` and `insert` is the Arrow
+IPC payload.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from cloudquery.plugin_v3 import plugin_pb2
+from google.protobuf.message import DecodeError as ProtobufDecodeError
+
+from cloudquery_s3.errors import ProtocolError
+
+
+class Kind(Enum):
+    """What a message asks for."""
+
+    INSERT = auto()
+    MIGRATE = auto()
+    DELETE = auto()
+    NOTHING = auto()
+
+
+class Message(NamedTuple):
+    """A message of a Write stream; `payload` is Arrow IPC, empty for what carries none."""
+
+    kind: Kind
+    payload: bytes | memoryview
+
+
+_INSERT_TAG: Final = 0x12  # field 2, length-delimited
+_RECORD_TAG: Final = 0x0A  # field 1, length-delimited
+
+
+def parse(raw: bytes) -> Message:
+    """Return what a Write.Request says. An Insert's payload is a view into `raw`: nothing is copied.
+
+    Raises:
+        ProtocolError: the bytes are no Write.Request.
+    """
+    return _parse_insert(raw) or _parse_any(raw)
+
+
+def _parse_insert(raw: bytes) -> Message | None:
+    """The one shape that matters for speed: an Insert that holds a record and nothing else."""
+    record_at = _enter(raw, 0, _INSERT_TAG)
+    payload_at = _enter(raw, record_at, _RECORD_TAG) if record_at else 0
+    return Message(Kind.INSERT, memoryview(raw)[payload_at:]) if payload_at else None
+
+
+def _enter(raw: bytes, at: int, tag: int) -> int:
+    """Return where the content begins of the field at `at`, if it is `tag` and reaches to the end of `raw`; else 0."""
+    size = len(raw)
+    if at + 1 >= size or raw[at] != tag:
+        return 0
+    at += 1
+    length = shift = 0
+    while at < size:
+        byte = raw[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004 -- the varint's continuation bit
+            return at if at + length == size else 0
+        shift += 7
+    return 0
+
+
+def _parse_any(raw: bytes) -> Message:
+    try:
+        request = plugin_pb2.Write.Request.FromString(raw)
+    except ProtobufDecodeError as error:
+        raise ProtocolError(f"a Write message is not a Write.Request: {error}") from error
+    match request.WhichOneof("message"):
+        case "insert":
+            return Message(Kind.INSERT, request.insert.record)
+        case "migrate_table":
+            return Message(Kind.MIGRATE, request.migrate_table.table)
+        case "delete" | "delete_record":
+            return Message(Kind.DELETE, b"")
+        case _:
+            return Message(Kind.NOTHING, b"")

@@ -1,0 +1,75 @@
+"""How much memory rows may take on their way, over all tables and streams."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+_IN_FLIGHT_SHARE: Final = 3
+
+
+class Holder(Protocol):
+    """Who holds rows of an open object."""
+
+    def relieve(self) -> None:
+        """Send what is held on its way, so that it stops being held."""
+
+
+class MemoryBudget:
+    """Counts the bytes of rows that are received and not yet in the bucket; lets a stream wait until there is room.
+
+    Bytes are either *held* (of objects that may still grow) or *in flight* (handed to a worker, to be encoded and
+    uploaded; counted twice, for the encoded copy). In-flight bytes are kept to a third of the limit, so that a store
+    that is slower than the source slows the source down, and does not fill the memory first.
+
+    Lives on the event loop: not thread-safe.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.in_flight_bytes = 0
+        self.held_bytes = 0
+        self._held: dict[Holder, int] = {}
+        self._landed = asyncio.Event()
+
+    def hold(self, holder: Holder, size_bytes: int) -> None:
+        """Count bytes that a holder took."""
+        self._held[holder] = self._held.get(holder, 0) + size_bytes
+        self.held_bytes += size_bytes
+
+    def release(self, holder: Holder) -> int:
+        """Forget all that a holder holds; return how much it was."""
+        size_bytes = self._held.pop(holder, 0)
+        self.held_bytes -= size_bytes
+        return size_bytes
+
+    def launch(self, size_bytes: int) -> None:
+        """Count bytes that are handed to a worker or wait in an upload; negative when they have landed."""
+        self.in_flight_bytes += size_bytes
+        if size_bytes < 0:
+            self._landed.set()
+
+    async def make_room(self, size_bytes: int) -> None:
+        """Return when so many more bytes may be held.
+
+        While open objects are what leaves no room, the largest is sent on its way; else a landing is waited for. With
+        nothing to send on and nothing in flight there is nothing to wait for: bytes larger than the limit pass alone.
+        """
+        while not self._fits(size_bytes):
+            if self._held and self._crowded(size_bytes):
+                max(self._held, key=self._held.__getitem__).relieve()
+            elif self.in_flight_bytes > 0:
+                self._landed.clear()
+                await self._landed.wait()
+            else:
+                return
+
+    def _fits(self, size_bytes: int) -> bool:
+        in_flight_limit = self.limit_bytes // _IN_FLIGHT_SHARE
+        return (
+            self.in_flight_bytes <= in_flight_limit
+            and self.held_bytes + self.in_flight_bytes + size_bytes <= self.limit_bytes
+        )
+
+    def _crowded(self, size_bytes: int) -> bool:
+        return self.held_bytes + size_bytes > self.limit_bytes - self.limit_bytes // _IN_FLIGHT_SHARE

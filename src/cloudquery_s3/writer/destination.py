@@ -1,0 +1,98 @@
+"""A destination as one Init makes it: a bucket, a format, and the streams that write to it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloudquery_s3.errors import ClosedError
+from cloudquery_s3.formats import make_format
+from cloudquery_s3.object_key import PathTemplate
+from cloudquery_s3.stores import probe
+from cloudquery_s3.stores.s3 import s3_store
+from cloudquery_s3.writer.budget import MemoryBudget
+from cloudquery_s3.writer.lanes import Lanes
+from cloudquery_s3.writer.rotation import RotationPolicy
+from cloudquery_s3.writer.stream_writer import StreamWriter
+from cloudquery_s3.writer.table_writer import Plant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloudquery_s3.spec import Spec
+    from cloudquery_s3.stores.object_store import ObjectStore
+
+
+class Destination:
+    """Where rows go: made by `connect`, ended by `retire`. Every stream of it shares one memory budget."""
+
+    def __init__(self, spec: Spec, store: ObjectStore, plant: Plant) -> None:
+        self.spec = spec
+        self.store = store
+        self.plant = plant
+        self._streams: set[StreamWriter] = set()
+        self._retired = False
+
+    @classmethod
+    def connect(cls, spec: Spec, *, sync_id: str) -> Destination:
+        """Fetch credentials, try the bucket if `test_write` says so, and return the destination.
+
+        Blocks. Raises:
+            StoreError: there are no credentials, or the test object could not be written.
+        """
+        store = s3_store(spec)
+        try:
+            template = PathTemplate(spec.path, format=spec.format_placeholder, sync_id=sync_id)
+            if spec.test_write:
+                probe.try_write(store, template.render("TEST_TABLE", file_id="TEST_UUID", now=_now()))
+        except BaseException:
+            store.close()
+            raise
+        return cls(spec, store, _plant(spec, store, template))
+
+    def open_stream(self, on_fatal: Callable[[], None]) -> StreamWriter:
+        """Begin a Write; `on_fatal` is called when it cannot go on. The caller ends it with `end_stream`."""
+        stream = StreamWriter(
+            self.plant, empty_objects=self.spec.write_empty_objects_for_empty_tables, on_fatal=on_fatal
+        )
+        self._streams.add(stream)
+        return stream
+
+    def end_stream(self, stream: StreamWriter) -> None:
+        """Forget a stream that has been finished or aborted."""
+        self._streams.discard(stream)
+        self._close_if_idle()
+
+    def retire(self) -> None:
+        """Release threads and connections, as soon as the last stream has ended."""
+        self._retired = True
+        self._close_if_idle()
+
+    def interrupt(self) -> None:
+        """End every running stream with a ClosedError."""
+        for stream in self._streams:
+            stream.end(ClosedError("the destination was closed before the end of the stream"))
+
+    def _close_if_idle(self) -> None:
+        if self._retired and not self._streams:
+            self.plant.lanes.close()
+            self.store.close()
+
+
+def _plant(spec: Spec, store: ObjectStore, template: PathTemplate) -> Plant:
+    return Plant(
+        template=template,
+        policy=RotationPolicy(max_rows=spec.batch_size, max_bytes=spec.batch_size_bytes),
+        timeout_s=spec.batch_timeout_s,
+        file_format=make_format(spec),
+        store=store,
+        lanes=Lanes(),
+        budget=MemoryBudget(spec.memory_budget),
+        now=_now,
+        new_id=lambda: str(uuid.uuid4()),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
