@@ -1,0 +1,42 @@
+"""Text that claims to be UTF-8, made so."""
+
+from __future__ import annotations
+
+import codecs
+
+import pyarrow as pa
+
+_HANDLER = "cloudquery_s3.each_byte"
+
+
+def _each_byte(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\ufffd" * (error.end - error.start), error.end
+
+
+codecs.register_error(_HANDLER, _each_byte)
+
+
+def utf8_text(cells: pa.Array) -> tuple[pa.Array, int]:
+    """Return text or binary cells as valid text, and how many cells had to be changed for that.
+
+    Each byte that is no part of a UTF-8 character becomes U+FFFD. The result is `large_string` where the input counts
+    with 64-bit offsets, else `string`. Checking costs a pass at memory speed; where all is well nothing is copied.
+    """
+    wide = pa.types.is_large_string(cells.type) or pa.types.is_large_binary(cells.type)
+    kind = pa.large_string() if wide else pa.string()
+    octets = cells.cast(pa.large_binary() if wide else pa.binary())
+    try:
+        return octets.cast(kind), 0
+    except pa.ArrowInvalid:
+        pass
+    texts: list[str | None] = []
+    changed = 0
+    for cell in octets.to_pylist():
+        try:
+            texts.append(None if cell is None else cell.decode())
+        except UnicodeDecodeError:
+            texts.append(cell.decode(errors=_HANDLER))
+            changed += 1
+    return pa.array(texts, kind), changed
