@@ -41,7 +41,7 @@ _PATH_FAULTS: Final = r"//|\./|/$|(^|/)\.\.?$"
 
 
 class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
 
 class CsvSpec(_Options):
@@ -138,19 +138,6 @@ FormatSpec: TypeAlias = CsvSpec | JsonSpec | ParquetSpec
 class Options(_Options):
     """All options, each of the right JSON kind and in itself; `Spec` is what has passed the rules."""
 
-    format: Annotated[FormatName, CHOICE, Option("Format of the files.", example="parquet")]
-    format_spec: Annotated[
-        FormatSpec, LATER, Option("Details of the format; each format has its own.", example={}, nullable=True)
-    ] = Field(default_factory=JsonSpec)
-    compression: Annotated[
-        Compression,
-        CHOICE,
-        Option(
-            "`gzip` compresses CSV and JSON files, and `{{FORMAT}}` then ends in `.gz`. Parquet compresses by itself: "
-            "together they are an error.",
-            example="gzip",
-        ),
-    ] = ""
     bucket: Annotated[str, Option("Name of the bucket.", example="my-bucket", schema={"minLength": 1})]
     region: Annotated[
         str,
@@ -169,6 +156,24 @@ class Options(_Options):
             schema={"pattern": "^[^/].*$", "not": {"pattern": _PATH_FAULTS}},
         ),
     ]
+    format: Annotated[FormatName, CHOICE, Option("Format of the files.", example="parquet")]
+    format_spec: Annotated[
+        FormatSpec,
+        LATER,
+        Option(
+            "Details of the format; each format has its own.", example={}, nullable=True, default_text="the format's"
+        ),
+    ] = Field(default_factory=JsonSpec)
+    compression: Annotated[
+        Compression,
+        CHOICE,
+        Option(
+            "`gzip` compresses CSV and JSON files, and `{{FORMAT}}` then ends in `.gz`. Parquet compresses by itself: "
+            "together they are an error.",
+            example="gzip",
+            default_text="none",
+        ),
+    ] = ""
     no_rotate: Annotated[
         bool,
         Option(
@@ -314,7 +319,8 @@ class Options(_Options):
         ),
     ] = 3
     max_backoff: Annotated[
-        int, Option("The longest wait between two attempts, in seconds.", example=60, nullable=True)
+        int,
+        Option("The longest wait between two attempts, in seconds.", example=60, nullable=True, schema={"minimum": 0}),
     ] = 30
     part_size: Annotated[
         int,
@@ -323,6 +329,7 @@ class Options(_Options):
             "5242880 (5 MiB): a lesser value is raised to it, and `0` is the default.",
             example=16_777_216,
             nullable=True,
+            schema={"minimum": 0, "maximum": MAX_PART_SIZE},
             default_text="`5242880` (5 MiB)",
         ),
     ] = MIN_PART_SIZE
