@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import asyncio
+
+from cloudquery_s3.writer.budget import MemoryBudget
+
+
+class Table:
+    """A holder that sends on what it holds."""
+
+    def __init__(self, budget: MemoryBudget) -> None:
+        self.budget = budget
+        self.sent: list[int] = []
+
+    def relieve(self) -> None:
+        self.sent.append(self.budget.release(self))
+        self.budget.launch(self.sent[-1])
+
+
+def test_the_largest_open_object_makes_room() -> None:
+    """When open objects fill the budget, the one that holds most is sent on, and no other."""
+
+    async def scenario() -> None:
+        budget = MemoryBudget(300)
+        small, large = Table(budget), Table(budget)
+        budget.hold(small, 50)
+        budget.hold(large, 90)
+        await budget.make_room(100)
+        assert (small.sent, large.sent) == ([], [90])
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_store_makes_the_stream_wait() -> None:
+    """While a third of the budget is in flight nothing more is received; a landing lets it go on."""
+
+    async def scenario() -> None:
+        budget = MemoryBudget(300)
+        budget.launch(101)
+        waiting = asyncio.ensure_future(budget.make_room(1))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        budget.launch(-1)
+        await waiting
+
+    asyncio.run(scenario())
+
+
+def test_a_message_above_the_budget_passes_alone() -> None:
+    """A message larger than the whole budget passes when all that was held has been sent on."""
+
+    async def scenario() -> None:
+        budget = MemoryBudget(300)
+        other = Table(budget)
+        budget.hold(other, 10)
+        await budget.make_room(1000)
+        assert other.sent == [10]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_released_is_free() -> None:
+    """Bytes held, launched and landed leave the budget empty."""
+    budget = MemoryBudget(300)
+    table = Table(budget)
+    budget.hold(table, 5)
+    budget.hold(table, 7)
+    table.relieve()
+    budget.launch(-12)
+    assert (budget.held_bytes, budget.in_flight_bytes) == (0, 0)

@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+from cloudquery_s3.formats.json_lines import JsonLines
+from cloudquery_s3.formats.parquet import Parquet
+
+import rows
+import virtual_time
+from cloudquery_s3.errors import (
+    ClosedError,
+    DecodeError,
+    ProtocolError,
+    StoreError,
+    StoreUnavailableError,
+    WriteFailedError,
+    WriteModeError,
+)
+from cloudquery_s3.object_key import PathTemplate
+from cloudquery_s3.stores.memory import MemoryStore
+from cloudquery_s3.writer.budget import MemoryBudget
+from cloudquery_s3.writer.lanes import Lanes
+from cloudquery_s3.writer.rotation import RotationPolicy
+from cloudquery_s3.writer.stream_writer import StreamWriter
+from cloudquery_s3.writer.table_writer import Plant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def stream(store: MemoryStore, **settings: Any) -> Iterator[StreamWriter]:
+    """A stream into a memory store: JSON lines at `{{TABLE}}/{{UUID}}`, no limits, unless the settings say otherwise."""
+    ids = count()
+    lanes = Lanes()
+    plant = Plant(
+        template=PathTemplate(settings.get("path", "{{TABLE}}/{{UUID}}"), format="json", sync_id="sync"),
+        policy=RotationPolicy(settings.get("max_rows", 0), settings.get("max_bytes", 0)),
+        timeout_s=settings.get("timeout_s", 0),
+        file_format=settings.get("file_format") or JsonLines(),
+        store=store,
+        lanes=lanes,
+        budget=MemoryBudget(settings.get("memory_budget", 1 << 28)),
+        now=lambda: datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        new_id=lambda: str(next(ids)),
+    )
+    fatal = settings.get("on_fatal", lambda: None)
+    yield StreamWriter(plant, empty_objects=settings.get("empty_objects", False), on_fatal=fatal)
+    lanes.close()
+
+
+def content(store: MemoryStore) -> dict[str, list[int]]:
+    """The `n` of each row, by key."""
+    return {key: [json.loads(line)["n"] for line in data.splitlines()] for key, data in store.objects.items()}
+
+
+def values(table: str, *numbers: int) -> bytes:
+    return rows.ipc(rows.batch(table, list(numbers)))
+
+
+def refuse(operation: str, error: type[StoreError] = StoreError, **details: Any) -> Any:
+    """A store's hook that refuses an operation on keys that begin with `bad`."""
+
+    def before(called: str, key: str) -> None:
+        if called == operation and key.startswith("bad"):
+            raise error("refused", operation=called, key=key, **details)
+
+    return before
+
+
+def test_ok_means_that_every_row_is_there() -> None:
+    """After finish, the bucket holds exactly the rows that came, in order, table by table."""
+    store = MemoryStore()
+
+    async def scenario() -> dict[str, int]:
+        with stream(store, max_rows=2) as writer:
+            writer.migrate(rows.ipc(rows.schema("a")))
+            await writer.insert(values("a", 1, 2, 3))
+            await writer.insert(values("b", 10))
+            await writer.insert(values("a", 4, 5))
+            return (await writer.finish()).totals()
+
+    totals = asyncio.run(scenario())
+    assert content(store) == {"a/0": [1, 2], "b/2": [10], "a/1": [3, 4], "a/3": [5]}
+    assert (totals["rows"], totals["objects"], totals["tables"]) == (6, 4, 2)
+    assert totals["bytes"] == sum(map(len, store.objects.values()))
+
+
+def test_an_insert_may_hold_several_batches() -> None:
+    """Every batch of a payload is written (H39)."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store) as writer:
+            await writer.insert(rows.ipc(rows.batch("a", [1]), rows.batch("a", [2])))
+            await writer.finish()
+
+    asyncio.run(scenario())
+    assert content(store) == {"a/0": [1, 2]}
+
+
+def test_an_object_ends_when_its_first_row_is_too_old() -> None:
+    """The timeout counts from an object's first row, not from the last object's end."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, virtual_time.VirtualTimeLoop)
+        with stream(store, timeout_s=30) as writer:
+            await loop.advance(29)
+            await writer.insert(values("a", 1))
+            await loop.advance(29)
+            await writer.insert(values("a", 2))
+            await loop.advance(1)
+            await writer.insert(values("a", 3))
+            await writer.finish()
+
+    virtual_time.run(scenario())
+    assert content(store) == {"a/0": [1, 2], "a/1": [3]}
+
+
+def test_abort_leaves_nothing_open() -> None:
+    """An aborted stream leaves no object that was not whole before, and no writer open."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store) as writer:
+            await writer.insert(values("a", 1))
+            await writer.abort()
+
+    asyncio.run(scenario())
+    assert store.objects == {}
+    assert store.open_keys == []
+
+
+def test_objects_committed_before_an_abort_stay() -> None:
+    """What was committed before an abort stays, whole; what was open is gone."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store, max_rows=2) as writer:
+            await writer.insert(values("a", 1, 2, 3))
+            while not store.objects:
+                await asyncio.sleep(0.001)
+            await writer.abort()
+
+    asyncio.run(scenario())
+    assert content(store) == {"a/0": [1, 2]}
+    assert store.open_keys == []
+
+
+def test_one_table_failing_does_not_stop_the_others() -> None:
+    """A table whose object cannot be stored is named in the error; the other tables are complete."""
+    store = MemoryStore(refuse("PutObject"))
+
+    async def scenario() -> None:
+        with stream(store, max_rows=1) as writer:
+            await writer.insert(values("bad", 1))
+            await writer.insert(values("good", 1))
+            await writer.insert(values("bad", 2))
+            await writer.insert(values("good", 2))
+            with pytest.raises(WriteFailedError, match=r"1 of 2 tables .* PutObject bad/0: refused"):
+                await writer.finish()
+            assert writer.report.table("good").rows == 2
+            assert writer.report.table("bad").rows == 0
+
+    asyncio.run(scenario())
+    assert [sorted(store.objects)] == [["good/1", "good/3"]] or len(store.objects) == 2
+    assert store.open_keys == []
+
+
+def test_a_store_that_refuses_everything_ends_the_stream() -> None:
+    """A fault that holds for every table ends the stream at once, and its caller is told."""
+    told: list[bool] = []
+    store = MemoryStore(refuse("PutObject", StoreUnavailableError, status=403, code="AccessDenied"))
+
+    async def scenario() -> None:
+        with stream(store, max_rows=1, on_fatal=lambda: told.append(True)) as writer:
+            await writer.insert(values("bad", 1))
+            await writer.insert(values("good", 1, 2, 3))
+            with pytest.raises(StoreUnavailableError):
+                await writer.finish()
+            with pytest.raises(StoreUnavailableError):
+                await writer.insert(values("good", 4))
+
+    asyncio.run(scenario())
+    assert told == [True]
+    assert store.open_keys == []
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x00" * 64, values("a", 1)[:-40]])
+def test_what_is_not_arrow_is_an_error(payload: bytes) -> None:
+    """A payload that is not an Arrow IPC stream is a DecodeError, or holds no row; never a crash."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store) as writer:
+            try:
+                await writer.insert(payload)
+            except DecodeError:
+                await writer.abort()
+            else:
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert store.objects == {}
+
+
+def test_a_record_must_name_its_table() -> None:
+    """A schema without cq:table_name is a ProtocolError that says what is missing."""
+
+    async def scenario() -> None:
+        with stream(MemoryStore()) as writer, pytest.raises(ProtocolError, match="cq:table_name"):
+            await writer.insert(rows.ipc(pa.record_batch({"n": [1]})))
+
+    asyncio.run(scenario())
+
+
+def test_deletes_are_refused_by_name() -> None:
+    """A delete ends the stream with an error that names `write_mode: append`; nothing open is written."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store) as writer:
+            await writer.insert(values("a", 1))
+            writer.refuse_deletes()
+            with pytest.raises(WriteModeError, match="write_mode: append"):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert store.objects == {}
+
+
+def test_an_interrupted_stream_says_so() -> None:
+    """A stream whose destination is closed under it raises a ClosedError and leaves nothing behind."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store) as writer:
+            await writer.insert(values("a", 1))
+            writer.end(ClosedError("closed"))
+            with pytest.raises(ClosedError):
+                await writer.finish()
+            await writer.abort()
+
+    asyncio.run(scenario())
+    assert store.objects == {}
+    assert store.open_keys == []
+
+
+def test_changed_columns_begin_a_new_object() -> None:
+    """Rows with other columns go into an object of their own: no value lands under another column's name (H9)."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store, file_format=Parquet(version="v2Latest", max_row_group_length=0)) as writer:
+            await writer.insert(rows.ipc(rows.batch("a", [1], s=["x"], t=["y"])))
+            await writer.insert(rows.ipc(rows.batch("a", [2], t=["y"], s=["x"])))
+            await writer.insert(rows.ipc(rows.batch("a", [3])))
+            await writer.finish()
+
+    asyncio.run(scenario())
+    tables = [pa.parquet.read_table(pa.BufferReader(data)).to_pylist() for data in store.objects.values()]
+    assert sorted(tables, key=str) == sorted(
+        [[{"n": 1, "s": "x", "t": "y"}], [{"n": 2, "t": "y", "s": "x"}], [{"n": 3}]], key=str
+    )
+
+
+def test_changed_columns_with_a_fixed_key_are_an_error() -> None:
+    """Without `{{UUID}}` a Parquet table whose columns change fails by name, and leaves no object (promise 4)."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        parquet = Parquet(version="v2Latest", max_row_group_length=0)
+        with stream(store, path="{{TABLE}}", file_format=parquet) as writer:
+            await writer.insert(rows.ipc(rows.batch("a", [1])))
+            await writer.insert(rows.ipc(rows.batch("a", [2], s=["x"])))
+            with pytest.raises(WriteFailedError, match="its columns changed"):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert store.objects == {}
+
+
+def test_changed_columns_share_a_json_object() -> None:
+    """Without `{{UUID}}` a JSON table whose columns change stays one object: each line describes itself."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store, path="{{TABLE}}") as writer:
+            await writer.insert(rows.ipc(rows.batch("a", [1])))
+            await writer.insert(rows.ipc(rows.batch("a", [2], s=["x"])))
+            await writer.finish()
+
+    asyncio.run(scenario())
+    assert store.objects["a"].decode().splitlines() == ['{"n":1}', '{"n":2,"s":"x"}']
+
+
+def test_an_interrupted_block_of_inserts_stays_one_object() -> None:
+    """With a fixed key, a migrate message between a table's inserts does not make it overwrite itself (H4)."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store, path="{{TABLE}}") as writer:
+            await writer.insert(values("a", 1))
+            writer.migrate(rows.ipc(rows.schema("b")))
+            await writer.insert(values("a", 2))
+            await writer.finish()
+
+    asyncio.run(scenario())
+    assert content(store) == {"a": [1, 2]}
+
+
+def test_a_table_without_rows_leaves_an_empty_object_if_asked() -> None:
+    """With empty objects on, a migrated table without rows leaves one object, also when it was migrated twice (H35)."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        parquet = Parquet(version="v2Latest", max_row_group_length=0)
+        with stream(store, file_format=parquet, empty_objects=True) as writer:
+            writer.migrate(rows.ipc(rows.schema("empty")))
+            writer.migrate(rows.ipc(rows.schema("full")))
+            writer.migrate(rows.ipc(rows.schema("empty")))
+            await writer.insert(values("full", 1))
+            await writer.finish()
+
+    asyncio.run(scenario())
+    counts = {key: pa.parquet.read_table(pa.BufferReader(data)).num_rows for key, data in store.objects.items()}
+    assert counts == {"empty/0": 0, "full/1": 1}
+
+
+@pytest.mark.parametrize("path", ["{{TABLE}}", "{{TABLE}}/{{UUID}}"])
+def test_a_small_budget_loses_nothing(path: str) -> None:
+    """With a memory budget far below the data, every row still arrives, in order, and the budget ends empty."""
+    store = MemoryStore()
+
+    async def scenario() -> tuple[int, int]:
+        with stream(store, path=path, memory_budget=20_000) as writer:
+            for start in range(0, 5000, 50):
+                await writer.insert(values("a", *range(start, start + 50)))
+                await writer.insert(values("b", *range(start, start + 50)))
+            await writer.finish()
+            budget = writer._plant.budget
+            return budget.held_bytes, budget.in_flight_bytes
+
+    assert asyncio.run(scenario()) == (0, 0)
+    made = content(store)
+    for table in ("a", "b"):
+        keys = sorted(
+            (key for key in made if key.split("/")[0] == table),
+            key=lambda key: int(key.split("/")[-1] if "/" in key else 0),
+        )
+        assert [row for key in keys for row in made[key]] == list(range(5000))
