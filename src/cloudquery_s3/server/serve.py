@@ -62,12 +62,12 @@ async def _serve(options: argparse.Namespace) -> int:
     over_unix = options.network.startswith("unix")
     address = f"unix:{options.address}" if over_unix else options.address
     try:
-        server.add_insecure_port(address)
+        port = server.add_insecure_port(address)
     except RuntimeError as error:
         log.error("cannot listen on %s: choose another --address (%s)", address, error)  # noqa: TRY400 -- no trace
         return 1
     await server.start()
-    log.info("serving", extra={"address": address})
+    log.info("serving", extra={"address": address if over_unix else f"{address.rpartition(':')[0]}:{port}"})
     if options.ignored:
         log.debug("flags ignored", extra={"flags": options.ignored})
     stop = asyncio.Event()

@@ -19,8 +19,8 @@ class MemoryBudget:
     """Counts the bytes of rows that are received and not yet in the bucket; lets a stream wait until there is room.
 
     Bytes are either *held* (of objects that may still grow) or *in flight* (handed to a worker, to be encoded and
-    uploaded; counted twice, for the encoded copy). In-flight bytes are kept to a third of the limit, so that a store
-    that is slower than the source slows the source down, and does not fill the memory first.
+    uploaded; counted twice, for the encoded copy). Two thirds of the limit are for the former, one for the latter: a
+    store that is slower than the source slows the source down, and does not fill the memory first.
 
     Lives on the event loop: not thread-safe.
     """
@@ -52,24 +52,15 @@ class MemoryBudget:
     async def make_room(self, size_bytes: int) -> None:
         """Return when so many more bytes may be held.
 
-        While open objects are what leaves no room, the largest is sent on its way; else a landing is waited for. With
-        nothing to send on and nothing in flight there is nothing to wait for: bytes larger than the limit pass alone.
+        While too much is in flight, a landing is waited for; while open objects leave no room, the largest is sent on its
+        way. Bytes above the limit pass alone: with nothing held there is nothing to send on.
         """
-        while not self._fits(size_bytes):
-            if self._held and self._crowded(size_bytes):
-                max(self._held, key=self._held.__getitem__).relieve()
-            elif self.in_flight_bytes > 0:
+        in_flight_limit = self.limit_bytes // _IN_FLIGHT_SHARE
+        while True:
+            if self.in_flight_bytes > in_flight_limit:
                 self._landed.clear()
                 await self._landed.wait()
+            elif self._held and self.held_bytes + size_bytes > self.limit_bytes - in_flight_limit:
+                max(self._held, key=self._held.__getitem__).relieve()
             else:
                 return
-
-    def _fits(self, size_bytes: int) -> bool:
-        in_flight_limit = self.limit_bytes // _IN_FLIGHT_SHARE
-        return (
-            self.in_flight_bytes <= in_flight_limit
-            and self.held_bytes + self.in_flight_bytes + size_bytes <= self.limit_bytes
-        )
-
-    def _crowded(self, size_bytes: int) -> bool:
-        return self.held_bytes + size_bytes > self.limit_bytes - self.limit_bytes // _IN_FLIGHT_SHARE
