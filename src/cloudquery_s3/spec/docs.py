@@ -50,9 +50,9 @@ stricter where a sync forgives.
 
 _ON_PLACEHOLDERS: Final = f"""\
 Names are case-sensitive; an unknown `{{{{X}}}}` stays in the key as it is, with a warning. All are replaced in one
-pass: a table's name that looks like a placeholder is a name. `%` and `/` in a table's name or a sync id become `%25` and
-`%2F`, and a segment that would be `.` or `..` becomes `%2E` or `%2E%2E`: a key never leaves the path's prefix. A key has
-at most {MAX_KEY_BYTES} bytes; a table that needs more fails, and says so."""
+pass: a table's name that looks like a placeholder is a name. `%` and `/` in a table's name or a sync id become `%25`
+and `%2F`, and a segment that would be `.` or `..` becomes `%2E` or `%2E%2E`: a key never leaves the path's prefix. A
+key has at most {MAX_KEY_BYTES} bytes; a table that needs more fails, and says so."""
 
 _INTERPLAY: Final = """\
 ## How options go together
