@@ -34,8 +34,9 @@ class ObjectWriter(Protocol):
     Either `commit` or `abort` ends it. After any error the caller aborts.
     """
 
-    buffered_bytes: int
-    """Bytes that are held in memory, because they are not sent or not acknowledged yet."""
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that are held in memory, because they are not sent or not acknowledged yet."""
 
     def write(self, chunks: Sequence[Chunk]) -> None:
         """Append bytes. May send parts, and waits while too many are under way.

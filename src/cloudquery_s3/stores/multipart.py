@@ -1,0 +1,235 @@
+"""An object that goes up in parts: sent side by side, growing, and gone without a trace when aborted."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from xml.sax.saxutils import escape
+
+import structlog
+
+from cloudquery_s3.errors import StoreError
+from cloudquery_s3.stores.body import Body
+from cloudquery_s3.stores.retry import RetryPolicy
+from cloudquery_s3.stores.s3_errors import RequestFailedError, xml_children, xml_fields
+from cloudquery_s3.stores.s3_requests import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Executor, Future
+
+    from cloudquery_s3.formats.encoder import Chunk
+    from cloudquery_s3.stores.s3_requests import S3Client
+
+log = structlog.get_logger(__name__)
+
+PARTS_UNDER_WAY: Final = 4
+"""How many parts of one object are sent at the same time."""
+
+MAX_PARTS: Final = 10_000
+MAX_PART_BYTES: Final = 5 * 1024**3
+_PARTS_PER_SIZE: Final = 900
+_ABORT_POLICY: Final = RetryPolicy(max_attempts=6, max_backoff_s=8)
+"""Cleaning up has its own patience, whatever the user set for the sync."""
+
+
+def part_bytes(number: int, first_bytes: int) -> int:
+    """Return the size of part `number` (from 1): it doubles every 900 parts.
+
+    Small objects keep small parts, and 10,000 parts of S3's least size still hold more than 5 TiB.
+    """
+    return min(first_bytes << ((number - 1) // _PARTS_PER_SIZE), MAX_PART_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    number: int
+    size_bytes: int
+    future: Future[tuple[str, str]]
+    """Its entity tag and CRC-32 (or "")."""
+
+
+class MultipartUpload:
+    """One multipart upload; used by one thread at a time. Ended by `complete` or `abort`.
+
+    Attributes:
+        failures: attempts that failed, of all its requests.
+    """
+
+    def __init__(
+        self, client: S3Client, pool: Executor, key: str, headers: Mapping[str, str], *, first_part_bytes: int
+    ) -> None:
+        self.failures: list[RequestFailedError] = []
+        self._client = client
+        self._pool = pool
+        self._key = key
+        self._headers = headers
+        self._first_part_bytes = first_part_bytes
+        self._under_way: list[_Part] = []
+        self._stored: dict[int, tuple[str, str]] = {}
+        self._parts = 0
+        self._size_bytes = 0
+        self._upload_id = ""
+        self._may_have_strays = False
+
+    @property
+    def next_part_bytes(self) -> int:
+        """How many bytes the next part should have."""
+        return part_bytes(self._parts + 1, self._first_part_bytes)
+
+    @property
+    def under_way_bytes(self) -> int:
+        """The bytes of all parts that the store has not acknowledged yet."""
+        return sum(part.size_bytes for part in tuple(self._under_way) if not part.future.done())
+
+    def begin(self) -> None:
+        """Open the upload.
+
+        Raises:
+            StoreError: the store does not want it.
+        """
+        headers = dict(self._headers)
+        if self._client.sends_crc32:
+            headers["x-amz-checksum-algorithm"] = "CRC32"
+        request = Request("CreateMultipartUpload", "POST", self._key, query={"uploads": ""}, headers=headers)
+        failures: list[RequestFailedError] = []
+        try:
+            self._upload_id = xml_fields(self._client.send(request, failures).body)["UploadId"]
+        finally:
+            self.failures += failures
+            self._may_have_strays = any(failure.may_have_worked for failure in failures)
+
+    def send(self, chunks: Sequence[Chunk]) -> None:
+        """Send the next part; wait first while four are under way.
+
+        Raises:
+            StoreError: this upload cannot go on.
+        """
+        while len(self._under_way) >= PARTS_UNDER_WAY:
+            wait([part.future for part in self._under_way], return_when=FIRST_COMPLETED)
+            self._collect()
+        if self._parts == MAX_PARTS:
+            raise StoreError("the object is larger than S3 takes", operation="UploadPart", key=self._key)
+        body = Body(chunks)
+        self._parts += 1
+        self._size_bytes += body.size_bytes
+        future = self._pool.submit(self._send_part, self._parts, body)
+        self._under_way.append(_Part(self._parts, body.size_bytes, future))
+
+    def complete(self) -> str:
+        """Make the object of all parts sent; return its entity tag.
+
+        Where the answer is lost and the store then no longer knows the upload, the object is looked at: it is taken
+        as stored only where its size and entity tag are those of these parts. A sync without permission to read must
+        take that for an error, and says that the object may be there.
+
+        Raises:
+            StoreError: a part, or the completion, failed.
+        """
+        wait([part.future for part in self._under_way])
+        self._collect()
+        request = Request(
+            "CompleteMultipartUpload",
+            "POST",
+            self._key,
+            query={"uploadId": self._upload_id},
+            headers={"content-type": "application/xml"},
+            body=Body([self._manifest()]),
+        )
+        failures: list[RequestFailedError] = []
+        try:
+            etag = xml_fields(self._client.send(request, failures).body).get("ETag", "").strip('"')
+        except StoreError as error:
+            if error.code != "NoSuchUpload" or not any(failure.may_have_worked for failure in failures):
+                raise
+            etag = self._etag_if_stored()
+        finally:
+            self.failures += failures
+        self._upload_id = ""
+        self._take_back_strays()
+        return etag
+
+    def abort(self) -> None:
+        """Leave nothing behind: wait for what is under way, then take the upload back. Raises nothing; idempotent."""
+        for part in self._under_way:
+            part.future.cancel()
+        wait([part.future for part in self._under_way])
+        self._under_way.clear()
+        if self._upload_id:
+            self._take_back(self._upload_id)
+            self._upload_id = ""
+        self._take_back_strays()
+
+    def _collect(self) -> None:
+        """Note what is stored of the parts under way; raise what stopped a part, each time again."""
+        for part in tuple(self._under_way):
+            if part.future.done():
+                self._stored[part.number] = part.future.result()
+                self._under_way.remove(part)
+
+    def _send_part(self, number: int, body: Body) -> tuple[str, str]:
+        query = {"partNumber": str(number), "uploadId": self._upload_id}
+        answer = self._client.send(Request("UploadPart", "PUT", self._key, query=query, body=body), self.failures)
+        return answer.etag, body.crc32() if self._client.sends_crc32 else ""
+
+    def _manifest(self) -> bytes:
+        parts = []
+        for number, (etag, crc32) in sorted(self._stored.items()):
+            checksum = f"<ChecksumCRC32>{crc32}</ChecksumCRC32>" if crc32 else ""
+            parts.append(f'<Part><PartNumber>{number}</PartNumber><ETag>"{escape(etag)}"</ETag>{checksum}</Part>')
+        namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+        return f'<CompleteMultipartUpload xmlns="{namespace}">{"".join(parts)}</CompleteMultipartUpload>'.encode()
+
+    def _etag_if_stored(self) -> str:
+        """Return the object's entity tag if it is made of exactly these parts."""
+        unsure = StoreError(
+            "the answer was lost and the upload is gone: the object is probably there, whole, but that could not be "
+            "checked",
+            operation="CompleteMultipartUpload",
+            key=self._key,
+            status=404,
+            code="NoSuchUpload",
+        )
+        try:
+            answer = self._client.send(Request("HeadObject", "HEAD", self._key), self.failures)
+            digests = b"".join(bytes.fromhex(etag) for _, (etag, _) in sorted(self._stored.items()))
+        except (StoreError, ValueError):
+            raise unsure from None
+        expected = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{self._parts}"
+        if answer.etag != expected or answer.headers.get("Content-Length") != str(self._size_bytes):
+            raise unsure
+        return answer.etag
+
+    def _take_back(self, upload_id: str) -> None:
+        request = Request("AbortMultipartUpload", "DELETE", self._key, query={"uploadId": upload_id})
+        try:
+            self._client.send(request, policy=_ABORT_POLICY)
+        except StoreError as error:
+            if error.code != "NoSuchUpload":
+                log.warning(
+                    "an open multipart upload is left: remove it, or let a lifecycle rule of the bucket do so",
+                    key=self._key,
+                    upload_id=upload_id,
+                    cause=str(error),
+                )
+
+    def _take_back_strays(self) -> None:
+        """Abort uploads of this key whose creation was answered by nothing that arrived; only then look for any."""
+        if not self._may_have_strays:
+            return
+        self._may_have_strays = False
+        request = Request("ListMultipartUploads", "GET", "", query={"uploads": "", "prefix": self._key})
+        try:
+            answer = self._client.send(request)
+        except StoreError as error:
+            log.warning(
+                "an open multipart upload may be left: remove it, or let a lifecycle rule of the bucket do so",
+                key=self._key,
+                cause=str(error),
+            )
+            return
+        for upload in xml_children(answer.body, "Upload"):
+            if upload.get("Key") == self._key:
+                self._take_back(upload["UploadId"])

@@ -1,0 +1,34 @@
+"""The test write: finds out before any data moves whether objects can be written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from cloudquery_s3.errors import StoreError
+
+if TYPE_CHECKING:
+    from cloudquery_s3.stores.object_store import ObjectStore
+
+log = structlog.get_logger(__name__)
+
+
+def try_write(store: ObjectStore, key: str) -> None:
+    """Write an empty object as any other is written, and remove it where the credentials allow that.
+
+    Raises:
+        StoreError: it could not be written.
+
+    Source: contract B; that it is removed is this plugin's own.
+    """
+    writer = store.open(key)
+    try:
+        writer.commit()
+    except StoreError:
+        writer.abort()
+        raise
+    try:
+        store.delete(key)
+    except StoreError as error:
+        log.debug("the test object stays", key=key, cause=str(error))

@@ -1,0 +1,240 @@
+"""A bucket of S3, or of a store that speaks its protocol."""
+
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from cloudquery_s3.stores.body import Body
+from cloudquery_s3.stores.credentials import aws_configuration, credential_source
+from cloudquery_s3.stores.endpoint import bucket_url
+from cloudquery_s3.stores.multipart import MultipartUpload
+from cloudquery_s3.stores.object_store import StoredObject
+from cloudquery_s3.stores.retry import RetryPolicy
+from cloudquery_s3.stores.s3_errors import Target
+from cloudquery_s3.stores.s3_requests import Request, S3Client
+from cloudquery_s3.stores.s3_settings import SINGLE_PUT_MAX_BYTES, AssumedRole, S3Settings
+from cloudquery_s3.stores.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
+
+    from cloudquery_s3.formats.encoder import Chunk
+    from cloudquery_s3.spec import Spec
+    from cloudquery_s3.stores.retry import Pause
+    from cloudquery_s3.stores.s3_errors import RequestFailedError
+
+log = structlog.get_logger(__name__)
+
+PART_THREADS: Final = 8
+"""How many parts a store sends at the same time, over all its objects."""
+
+
+class SystemPause:
+    """The clock and the dice of production."""
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def random(self) -> float:
+        """Throw the dice."""
+        return random.random()  # noqa: S311 - spreads retries, guards nothing
+
+
+class S3Store:
+    """One bucket. See `ObjectStore` for what it guarantees; safe to use from several threads.
+
+    An object that fits into `single_put_max_bytes` is one PutObject: all or nothing, even if the process is killed.
+    A larger one is a multipart upload. PutObject is the only permission that writing needs; AbortMultipartUpload,
+    which comes with it on one's own uploads, and ListMultipartUploads serve to clean up after failures.
+    """
+
+    def __init__(self, settings: S3Settings, pause: Pause | None = None) -> None:
+        """Connect to nothing yet, but have credentials.
+
+        Raises:
+            CredentialsError: there are none.
+            SpecError: bucket, region and endpoint make no address.
+        """
+        pause = pause or SystemPause()
+        aws = aws_configuration(settings)
+        url = bucket_url(
+            aws,
+            bucket=settings.bucket,
+            region=settings.region,
+            endpoint=settings.endpoint,
+            path_style=settings.path_style,
+        )
+        policy = RetryPolicy(settings.max_attempts, settings.max_backoff_s)
+        credentials = credential_source(settings, policy, pause)
+        credentials.current()
+        if settings.skip_tls_verify and url.is_tls:
+            log.warning("TLS certificates are not verified", endpoint=url.origin)
+        self._settings = settings
+        self._client = S3Client(
+            url=url,
+            target=Target(bucket=settings.bucket, endpoint=url.origin, region=settings.region),
+            credentials=credentials,
+            transport=Transport(aws, url.url, verify=not settings.skip_tls_verify),
+            policy=policy,
+            pause=pause,
+            checksums=settings.checksums,
+            log_requests=settings.log_requests,
+        )
+        self._pool = ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-part")
+
+    def open(self, key: str) -> S3Writer:
+        """Begin an object; sends nothing yet."""
+        return S3Writer(self._client, self._pool, self._settings, key)
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes.
+
+        Raises:
+            ObjectNotFoundError: there is none.
+            StoreError: it could not be read.
+        """
+        return self._client.send(Request("GetObject", "GET", key)).body
+
+    def delete(self, key: str) -> None:
+        """Remove an object; that there is none is no error.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        self._client.send(Request("DeleteObject", "DELETE", key))
+
+    def close(self) -> None:
+        """Release connections and threads; the store is not used after that."""
+        self._pool.shutdown()
+        self._client.close()
+
+
+class S3Writer:
+    """One object on its way; see `ObjectWriter`."""
+
+    def __init__(self, client: S3Client, pool: Executor, settings: S3Settings, key: str) -> None:
+        self._client = client
+        self._pool = pool
+        self._settings = settings
+        self._key = key
+        self._pending: list[Chunk] = []
+        self._pending_bytes = 0
+        self._size_bytes = 0
+        self._upload: MultipartUpload | None = None
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that are not sent or not acknowledged yet."""
+        return self._pending_bytes + (self._upload.under_way_bytes if self._upload else 0)
+
+    def write(self, chunks: Sequence[Chunk]) -> None:
+        """Append bytes; above what fits into one request, send parts.
+
+        Raises:
+            StoreError: a part could not be stored.
+        """
+        views = [memoryview(chunk).cast("B") for chunk in chunks]
+        added = sum(view.nbytes for view in views)
+        self._pending += views
+        self._pending_bytes += added
+        self._size_bytes += added
+        if self._upload is None and self._pending_bytes > self._settings.single_put_max_bytes:
+            self._upload = self._new_upload()
+            self._upload.begin()
+        if self._upload:
+            while self._pending_bytes >= self._upload.next_part_bytes:
+                self._upload.send(self._take(self._upload.next_part_bytes))
+
+    def commit(self) -> StoredObject:
+        """Make the object visible, whole.
+
+        Raises:
+            StoreError: it could not be stored.
+        """
+        if self._upload is None:
+            failures: list[RequestFailedError] = []
+            headers = self._settings.object_headers()
+            body = Body(self._pending)
+            etag = self._client.send(Request("PutObject", "PUT", self._key, headers=headers, body=body), failures).etag
+            self._take(self._pending_bytes)
+        else:
+            if self._pending_bytes:
+                self._upload.send(self._take(self._pending_bytes))
+            etag = self._upload.complete()
+            failures = self._upload.failures
+        return StoredObject(key=self._key, size_bytes=self._size_bytes, etag=etag, retries=len(failures))
+
+    def abort(self) -> None:
+        """Leave nothing behind; idempotent, and harmless after `commit`."""
+        self._take(self._pending_bytes)
+        if self._upload:
+            self._upload.abort()
+
+    def _new_upload(self) -> MultipartUpload:
+        return MultipartUpload(
+            self._client,
+            self._pool,
+            self._key,
+            self._settings.object_headers(),
+            first_part_bytes=self._settings.part_size_bytes,
+        )
+
+    def _take(self, size_bytes: int) -> list[Chunk]:
+        """Remove and return the first bytes that are pending."""
+        taken: list[Chunk] = []
+        rest = size_bytes
+        for index, view in enumerate(self._pending):
+            if len(view) > rest:
+                taken.append(view[:rest])
+                self._pending[: index + 1] = [view[rest:]]
+                break
+            taken.append(view)
+            rest -= len(view)
+        else:
+            self._pending = []
+        self._pending_bytes -= size_bytes
+        return taken
+
+
+def s3_store(spec: Spec, *, content_type: str, pause: Pause | None = None) -> S3Store:
+    """Return the store that a spec asks for; `content_type` is what its format writes.
+
+    Raises:
+        CredentialsError: there are no credentials.
+        SpecError: bucket, region and endpoint make no address.
+    """
+    return S3Store(settings_of(spec, content_type=content_type), pause)
+
+
+def settings_of(spec: Spec, *, content_type: str) -> S3Settings:
+    """Translate the user's options."""
+    encryption, credentials = spec.server_side_encryption_configuration, spec.credentials
+    role = None
+    if credentials and credentials.role_arn:
+        role = AssumedRole(credentials.role_arn, credentials.role_session_name, credentials.external_id)
+    return S3Settings(
+        bucket=spec.bucket,
+        region=spec.region,
+        endpoint=spec.endpoint,
+        path_style=spec.use_path_style,
+        skip_tls_verify=spec.endpoint_skip_tls_verify,
+        acl=spec.acl,
+        encryption=encryption.server_side_encryption if encryption else "",
+        kms_key_id=encryption.sse_kms_key_id if encryption else "",
+        content_type=spec.content_type or content_type,
+        checksums=spec.request_checksums == "when_supported",
+        part_size_bytes=spec.part_size,
+        single_put_max_bytes=max(SINGLE_PUT_MAX_BYTES, spec.part_size),
+        max_attempts=spec.max_retries,
+        max_backoff_s=spec.max_backoff,
+        profile=credentials.local_profile if credentials else "",
+        role=role,
+        log_requests=spec.aws_debug,
+    )
