@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import codecs
 
+import numpy as np
 import pyarrow as pa
+
+from cloudquery_s3.formats.text.buffers import spans
 
 _HANDLER = "cloudquery_s3.each_byte"
 
@@ -27,6 +30,8 @@ def utf8_text(cells: pa.Array) -> tuple[pa.Array, int]:
     wide = pa.types.is_large_string(cells.type) or pa.types.is_large_binary(cells.type)
     kind = pa.large_string() if wide else pa.string()
     octets = cells.cast(pa.large_binary() if wide else pa.binary())
+    if _is_ascii(octets):
+        return octets.cast(kind, safe=False), 0
     try:
         return octets.cast(kind), 0
     except pa.ArrowInvalid:
@@ -40,3 +45,9 @@ def utf8_text(cells: pa.Array) -> tuple[pa.Array, int]:
             texts.append(cell.decode(errors=_HANDLER))
             changed += 1
     return pa.array(texts, kind), changed
+
+
+def _is_ascii(octets: pa.Array) -> bool:
+    """Tell whether no byte of the cells is above 127: in one vectorised pass over all of them."""
+    _, data = spans(octets)
+    return not len(data) or bool(data.view(np.int8).min() >= 0)
