@@ -22,13 +22,21 @@ IN_PARALLEL: Final = 4
 _CONFIG: Final = Config(
     connect_timeout=5,
     read_timeout=60,
-    retries={"mode": "standard", "max_attempts": 6},
+    retries={"mode": "standard", "max_attempts": 4},
     max_pool_connections=IN_PARALLEL,
 )
 
 
 class ListingError(Exception):
-    """AWS did not list what was asked for; the message says what, where, why and what to do."""
+    """AWS did not list what was asked for; the message says what, where, why and what to do.
+
+    Attributes:
+        failure_code: the answer to a connection test.
+    """
+
+    def __init__(self, message: str, failure_code: str = "UNREACHABLE") -> None:
+        super().__init__(message)
+        self.failure_code = failure_code
 
 
 class Aws:
@@ -90,7 +98,8 @@ def explained(what: str, region: str) -> Iterator[None]:
     except NoCredentialsError as error:
         raise ListingError(
             f"{what} in {region}: there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and"
-            " AWS_SECRET_ACCESS_KEY"
+            " AWS_SECRET_ACCESS_KEY",
+            "UNAUTHORIZED",
         ) from error
     except EndpointConnectionError as error:
         raise ListingError(
@@ -99,7 +108,8 @@ def explained(what: str, region: str) -> Iterator[None]:
     except ClientError as error:
         raise ListingError(
             f"{what} in {region}: {error}: allow ec2:Describe*, iam:List*, iam:Get*, or leave the"
-            " region (`regions`) or the table (`skip_tables`) out"
+            " region (`regions`) or the table (`skip_tables`) out",
+            "UNAUTHORIZED",
         ) from error
     except BotoCoreError as error:
         raise ListingError(f"{what} in {region}: {error}") from error

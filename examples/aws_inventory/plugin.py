@@ -80,7 +80,7 @@ def log(level: str, message: str, **fields: object) -> None:
     sys.stdout.flush()
 
 
-class Discovery(discovery_pb2_grpc.DiscoveryServicer):  # type: ignore[misc]  # generated code has no types
+class Discovery(discovery_pb2_grpc.DiscoveryServicer):
     """Which versions of the protocol this plugin speaks."""
 
     def GetVersions(self, request: Any, context: Any) -> Any:
@@ -88,7 +88,7 @@ class Discovery(discovery_pb2_grpc.DiscoveryServicer):  # type: ignore[misc]  # 
         return discovery_pb2.GetVersions.Response(versions=[3])
 
 
-class Plugin(plugin_pb2_grpc.PluginServicer):  # type: ignore[misc]  # generated code has no types
+class Plugin(plugin_pb2_grpc.PluginServicer):
     """The source's part of CloudQuery's plugin protocol, version 3."""
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ class Plugin(plugin_pb2_grpc.PluginServicer):  # type: ignore[misc]  # generated
         try:
             _ = aws.regions
         except ListingError as error:
-            return response(success=False, failure_code="UNAUTHORIZED", failure_description=str(error))
+            return response(success=False, failure_code=error.failure_code, failure_description=str(error))
         finally:
             aws.close()
         return response(success=True)

@@ -1,0 +1,1 @@
+"""`make demo`: the real CloudQuery CLI syncs AWS's catalogues into a bucket, and DuckDB counts them there."""
