@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+VERSITYGW_VERSION := v1.8.0
 
-.PHONY: help demo test test-slow check lint types imports conformance lock clean
+.PHONY: help demo test test-slow check lint types imports conformance s3-server lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -40,6 +41,12 @@ imports: $(STAMP)
 
 conformance: $(STAMP) ## compare with the reference's objects, where they are at hand
 	$(BIN)/python ../shared/conformance/check.py --plugin $(BIN)/cloudquery-s3
+
+s3-server: .tools/versitygw-$(VERSITYGW_VERSION) ## build the real S3 server that the store tests use (needs Go)
+
+.tools/versitygw-$(VERSITYGW_VERSION):
+	GOBIN=$(CURDIR)/.tools go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+	@touch $@
 
 lock: ## renew the locked development environment
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

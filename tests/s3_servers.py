@@ -1,0 +1,199 @@
+"""Real S3 servers for tests, on loopback at a free port: moto, and versitygw, which verifies what it is sent.
+
+Use the context managers, or import the fixtures into a test module. `make s3-server` builds versitygw; where it is
+absent its tests are skipped with that reason, or fail if REQUIRE_S3_SERVER=1.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REGION = "us-east-1"
+START_TIMEOUT_S = 20.0
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running server and its administrator's credentials."""
+
+    name: str
+    endpoint: str
+    access_key: str = "test-access"
+    secret_key: str = "test-secret-key"
+
+    def client(self, service: str = "s3") -> Any:
+        """Return an administrator's boto3 client."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return what makes AWS tools use this server's administrator, and nothing of this machine's own."""
+        return {
+            **isolated_environment(),
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        }
+
+    def new_bucket(self) -> Bucket:
+        """Create a bucket of a name of its own."""
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        self.client().create_bucket(Bucket=name)
+        return Bucket(self, name)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket seen from outside, by boto3."""
+
+    server: S3Server
+    name: str
+
+    def objects(self) -> dict[str, bytes]:
+        """Return all objects by key."""
+        client = self.server.client()
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return {key: client.get_object(Bucket=self.name, Key=key)["Body"].read() for key in keys}
+
+    def open_uploads(self) -> list[str]:
+        """Return the keys of the multipart uploads that are neither completed nor aborted."""
+        answer = self.server.client().list_multipart_uploads(Bucket=self.name)
+        return [upload["Key"] for upload in answer.get("Uploads", [])]
+
+
+def isolated_environment() -> dict[str, str]:
+    """Return environment variables under which no credentials of this machine are found."""
+    nowhere = str(_ROOT / ".no-such-file")
+    return {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": nowhere,
+        "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+    }
+
+
+@contextmanager
+def moto_server() -> Iterator[S3Server]:
+    """Run moto's server in a thread of this process. It forgets everything when it ends."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second to import
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    running = S3Server("moto", f"http://{host}:{port}")
+    _moto_api(running, "reset")
+    try:
+        yield running
+    finally:
+        server.stop()
+
+
+@contextmanager
+def enforced_permissions(moto: S3Server) -> Iterator[None]:
+    """Have moto check signatures and IAM policies, as AWS does, until the block ends."""
+    _moto_api(moto, "reset-auth", b"0")
+    try:
+        yield
+    finally:
+        _moto_api(moto, "reset-auth", b"inf")
+
+
+def _moto_api(moto: S3Server, call: str, body: bytes = b"") -> None:
+    import requests  # noqa: PLC0415 - comes with moto
+
+    requests.post(f"{moto.endpoint}/moto-api/{call}", data=body, timeout=START_TIMEOUT_S).raise_for_status()
+
+
+@contextmanager
+def versitygw_server() -> Iterator[S3Server]:
+    """Run versitygw on a directory of its own; it checks signatures, checksums and the rules for parts."""
+    binary = _versitygw()
+    port = free_port()
+    server = S3Server("versitygw", f"http://127.0.0.1:{port}")
+    with tempfile.TemporaryDirectory(prefix="versitygw-") as folder:
+        data, metadata = Path(folder, "data"), Path(folder, "metadata")
+        data.mkdir()
+        metadata.mkdir()
+        command = [binary, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet"]
+        command += ["--access", server.access_key, "--secret", server.secret_key, "--region", REGION]
+        command += ["posix", "--sidecar", str(metadata), str(data)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            try:
+                _wait_until_listening(port, process)
+                yield server
+            finally:
+                process.terminate()
+                process.wait()
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that nothing listened on a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _versitygw() -> str:
+    found = (
+        os.environ.get("VERSITYGW")
+        or shutil.which("versitygw", path=str(_ROOT / ".tools"))
+        or shutil.which("versitygw")
+    )
+    if found:
+        return found
+    reason = "there is no versitygw: run `make s3-server` (needs Go)"
+    if os.environ.get("REQUIRE_S3_SERVER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            said = process.stderr.read().decode(errors="replace") if process.stderr else ""
+            raise RuntimeError(f"the server ended at once: {said}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise TimeoutError(f"nothing listens on port {port} after {START_TIMEOUT_S} s")
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[S3Server]:
+    """Moto's server, for one test module."""
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def versitygw() -> Iterator[S3Server]:
+    """A versitygw server, for one test module."""
+    with versitygw_server() as server:
+        yield server
