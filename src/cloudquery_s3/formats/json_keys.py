@@ -1,0 +1,141 @@
+"""JSON text with its object keys rewritten for Athena, and nothing else lost.
+
+Source: contract E (what becomes of keys), H16 to H18 (what the reference loses on the way).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from typing import Any, Final, NamedTuple, NoReturn
+
+import msgspec
+import orjson
+
+ODD_KEY: Final = r'\\"|"[^"]*[^0-9A-Za-z_"][^"]*"\s*:'
+"""Found (by RE2) in every document that has a key to rewrite, and in some others."""
+
+ODD_NUMBER: Final = r"(?:^|[:\[,])\s*(?:-0|-?[0-9]+[.eE]|-?[0-9]{19})"
+"""Found (by RE2) in every document with a number whose text a parser may change, and in some others."""
+
+_OUTSIDE: Final = re.compile(r"[^0-9A-Za-z_]", re.ASCII)
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SEPARATORS: Final = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
+
+
+class NotJsonError(ValueError):
+    """The text is no JSON document, or nests deeper than can be followed."""
+
+
+class Rewritten(NamedTuple):
+    """What became of a document.
+
+    Attributes:
+        text: compact JSON, keys sorted.
+        renamed: whether a key is another than before.
+        dropped: how many values had to go, because another has their key now.
+    """
+
+    text: bytes
+    renamed: bool = False
+    dropped: int = 0
+
+
+@functools.lru_cache(maxsize=8192)
+def plain_key(key: str) -> str:
+    """Return a key as Athena reads it: each character other than an ASCII letter, digit or underscore becomes `_`."""
+    return _OUTSIDE.sub("_", key)
+
+
+def rewritten(document: bytes, *, odd_keys: bool = True, odd_numbers: bool = True) -> Rewritten:
+    """Return a JSON document with plain keys.
+
+    Numbers keep their text, strings their characters (but a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD).
+    Where several keys of an object become one, the key that was so from the start wins, else the last in the document;
+    among equal keys the last.
+
+    Args:
+        document: UTF-8.
+        odd_keys: False promises that `ODD_KEY` is not found in it; this only saves time.
+        odd_numbers: likewise for `ODD_NUMBER`.
+
+    Raises:
+        NotJsonError: it is none.
+    """
+    if odd_numbers:
+        return _rewritten_exactly(document)
+    try:
+        value = orjson.loads(document)
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        renamed = False
+        if odd_keys:
+            plain = orjson.dumps(_renamed(value), option=orjson.OPT_SORT_KEYS)
+            text, renamed = plain, plain != text
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+        return _rewritten_exactly(document)
+    # parsing drops what a later equal key replaces: a text as long as before tells that nothing went
+    if len(text) == len(document) or len(text) == len(msgspec.json.format(document, indent=-1)):
+        return Rewritten(_escaped(text), renamed)
+    return _rewritten_exactly(document)
+
+
+def _renamed(value: Any) -> Any:
+    """Return a parsed value with plain keys; of colliding keys the last wins."""
+    if type(value) is dict:
+        return {plain_key(key): _renamed(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_renamed(item) if type(item) in (dict, list) else item for item in value]
+    return value
+
+
+def _rewritten_exactly(document: bytes) -> Rewritten:
+    keys = _Keys()
+    try:
+        value = json.loads(
+            document.decode(),
+            object_pairs_hook=keys.merged,
+            parse_int=orjson.Fragment,
+            parse_float=orjson.Fragment,
+            parse_constant=_no_constant,
+        )
+        text = orjson.dumps(_encodable(value), option=orjson.OPT_SORT_KEYS)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise NotJsonError("not JSON, or nested too deeply") from error
+    return Rewritten(_escaped(text), keys.renamed, keys.dropped)
+
+
+class _Keys:
+    """Makes the objects of one document, and keeps account of their keys."""
+
+    def __init__(self) -> None:
+        self.renamed = False
+        self.dropped = 0
+
+    def merged(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        plain = {plain_key(key): value for key, value in pairs}
+        kept = {key: value for key, value in pairs if key == plain_key(key)}
+        self.renamed |= len(kept) < len(plain) or len(kept) < len({key for key, _ in pairs})
+        self.dropped += len(pairs) - len(plain)
+        return plain | kept
+
+
+def _encodable(value: Any) -> Any:
+    if type(value) is str:
+        return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
+    if type(value) is dict:
+        return {key: _encodable(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_encodable(item) for item in value]
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise NotJsonError(f"{name} is no JSON number")
+
+
+def _escaped(text: bytes) -> bytes:
+    for separator, escape in _SEPARATORS:
+        if separator in text:
+            text = text.replace(separator, escape)
+    return text
