@@ -18,6 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _INT64_DIGITS: Final = 19
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _SHOWN_CHARACTERS: Final = 60
 _KINDS: Final = {
     "string_type": "a string",
@@ -114,7 +115,7 @@ def quoted(text: str) -> str:
     if re.fullmatch("[A-Za-z0-9_]{1,60}", text):
         return text
     cut = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
-    return json.dumps(cut, ensure_ascii=False)
+    return f'"{"".join(letter if letter.isprintable() else _REPLACEMENT for letter in cut)}"'
 
 
 def dotted(parent: str, name: str) -> str:
@@ -152,7 +153,7 @@ def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
 
 
 def _text(text: str) -> str:
-    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _SURROGATE.sub(_REPLACEMENT, text)
 
 
 def _int64(text: str) -> int | float:

@@ -1,0 +1,400 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cloudquery_s3.errors import SpecError
+from cloudquery_s3.spec import Credentials, CsvSpec, JsonSpec, ParquetSpec, ServerSideEncryption, Spec
+from cloudquery_s3.spec.model import MAX_PART_SIZE, MIN_PART_SIZE
+from specs import INVOCATION_ID, LEFT_OUT, parsed
+
+FIXED = "x/{{TABLE}}"
+NO_LIMIT = {"batch_size": 0, "batch_size_bytes": 0, "batch_timeout": "0s"}
+ENCRYPTION = "server_side_encryption_configuration"
+
+
+def problem(**changes: Any) -> SpecError:
+    """Return what is wrong with a small spec after changes."""
+    with pytest.raises(SpecError) as caught:
+        parsed(**changes)
+    return caught.value
+
+
+# --- defaults: the reference's four cases, and every field ---
+
+
+def test_defaults() -> None:
+    """A small spec has the reference's defaults in every field, and ours."""
+    assert dict(parsed()) == {
+        "bucket": "b",
+        "region": "r",
+        "path": "{{TABLE}}/{{UUID}}.{{FORMAT}}",
+        "format": "json",
+        "format_spec": JsonSpec(),
+        "compression": "",
+        "no_rotate": False,
+        "athena": False,
+        "test_write": True,
+        "content_type": "",
+        "endpoint": "",
+        "endpoint_skip_tls_verify": False,
+        "use_path_style": False,
+        "request_checksums": "when_supported",
+        "acl": "",
+        ENCRYPTION: None,
+        "write_empty_objects_for_empty_tables": False,
+        "batch_size": 10_000,
+        "batch_size_bytes": 52_428_800,
+        "batch_timeout": "30s",
+        "local_profile": "",
+        "credentials": None,
+        "aws_debug": False,
+        "max_retries": 3,
+        "max_backoff": 30,
+        "part_size": 5_242_880,
+        "memory_budget": 268_435_456,
+        "gzip_level": None,
+    }
+    assert parsed().batch_timeout_s == 30.0
+    assert parsed().warnings == ()
+
+
+def test_everything_set() -> None:
+    """Every option that a user sets is what the spec says."""
+    changes = {
+        "compression": "gzip",
+        "athena": True,
+        "test_write": False,
+        "content_type": "text/plain",
+        "endpoint": "http://127.0.0.1:9000",
+        "endpoint_skip_tls_verify": True,
+        "use_path_style": True,
+        "request_checksums": "when_required",
+        "acl": "private",
+        "batch_size": 7,
+        "batch_size_bytes": 8,
+        "batch_timeout": "1m",
+        "aws_debug": True,
+        "max_retries": 9,
+        "max_backoff": 0,
+        "part_size": MAX_PART_SIZE,
+        "memory_budget": 1,
+        "gzip_level": 1,
+    }
+    spec = parsed(**changes)
+    assert {name: getattr(spec, name) for name in changes} == changes
+    assert spec.batch_timeout_s == 60.0
+
+
+def test_explicit_format_spec_is_kept() -> None:
+    """An explicit format_spec and a path with the table stay as they are."""
+    spec = parsed(format="csv", path="{{TABLE}}/{{UUID}}", format_spec={"delimiter": "\t", "skip_header": True})
+    assert spec.format_spec == CsvSpec(delimiter="\t", skip_header=True)
+    assert spec.path == "{{TABLE}}/{{UUID}}"
+
+
+@pytest.mark.parametrize(
+    ("format_name", "default"),
+    [
+        ("csv", CsvSpec(delimiter=",", skip_header=False)),
+        ("json", JsonSpec()),
+        ("parquet", ParquetSpec(version="v2Latest", root_repetition="repeated", max_row_group_length=134_217_728)),
+    ],
+)
+@pytest.mark.parametrize("format_spec", [LEFT_OUT, None, {}])
+def test_format_spec_defaults(format_name: str, default: object, format_spec: object) -> None:
+    """An absent, null or empty format_spec is the format's defaults."""
+    assert parsed(format=format_name, format_spec=format_spec).format_spec == default
+
+
+def test_no_rotate_has_no_limits() -> None:
+    """With no_rotate the three batch limits are 0."""
+    spec = parsed(no_rotate=True, path=FIXED)
+    assert (spec.batch_size, spec.batch_size_bytes, spec.batch_timeout_s) == (0, 0, 0.0)
+
+
+def test_negative_limits_are_none() -> None:
+    """A negative batch limit is no limit."""
+    spec = parsed(batch_size=-1, batch_size_bytes=-5, batch_timeout="-3s")
+    assert (spec.batch_size, spec.batch_size_bytes, spec.batch_timeout_s) == (0, 0, 0.0)
+
+
+def test_local_profile_becomes_credentials() -> None:
+    """A top-level local_profile stands for credentials that hold it; empty credentials beside it are fine."""
+    expected = Credentials(local_profile="p")
+    assert parsed(local_profile="p").credentials == expected
+    assert parsed(local_profile="p", credentials={}).credentials == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "expected"),
+    [
+        ("test/path", {"no_rotate": True}, "test/path/{{TABLE}}.json"),
+        ("{{UUID}}", {"format": "csv"}, "{{UUID}}/{{TABLE}}.csv.{{UUID}}"),
+        ("{{UUID}}", {"format": "csv", "compression": "gzip"}, "{{UUID}}/{{TABLE}}.csv.{{UUID}}"),
+        ("test/path", NO_LIMIT, "test/path/{{TABLE}}.json.{{UUID}}"),
+        ("x/{{TABLE_HYPHEN}}/{{UUID}}", {}, "x/{{TABLE_HYPHEN}}/{{UUID}}"),
+        ("x/{{table}}/{{UUID}}", {}, "x/{{table}}/{{UUID}}/{{TABLE}}.json.{{UUID}}"),
+    ],
+)
+def test_legacy_suffix(path: str, changes: dict[str, Any], expected: str) -> None:
+    """A path that names no table gets the reference's suffix, without `.gz`; `{{TABLE_HYPHEN}}` names one (H31)."""
+    assert parsed(path=path, **changes).path == expected
+
+
+# --- the reference's order and cases of validation ---
+
+NAMED: list[tuple[str, dict[str, Any], str]] = [
+    ("bucket", {"bucket": LEFT_OUT}, "is missing"),
+    ("bucket", {"bucket": ""}, "is missing"),
+    ("region", {"region": LEFT_OUT}, "is missing"),
+    ("path", {"path": LEFT_OUT}, "is missing"),
+    ("path", {"path": "/test/{{UUID}}"}, "must not start with /"),
+    ("path", {"path": "//test/{{UUID}}"}, "must not start with /"),
+    ("path", {"path": "test//{{UUID}}"}, 'write "test/{{UUID}}"'),
+    ("path", {"path": "test/./{{UUID}}"}, 'write "test/{{UUID}}"'),
+    ("path", {"path": "test/../{{UUID}}"}, 'write "{{UUID}}"'),
+    ("path", {"path": "{{UUID}}/"}, "end in /"),
+    ("path", {"path": "../{{UUID}}"}, "must not lead out of the bucket"),
+    ("path", {"path": "..", "no_rotate": True}, "must not lead out of the bucket"),
+    ("path", {"path": ".", "no_rotate": True}, "must not lead out of the bucket"),
+    (
+        "write_empty_objects_for_empty_tables",
+        {"write_empty_objects_for_empty_tables": True},
+        "works with format: parquet only",
+    ),
+    ("local_profile", {"local_profile": "p", "credentials": {"local_profile": "p"}}, "beside credentials"),
+    ("local_profile", {"local_profile": "p", "credentials": {"role_session_name": "s"}}, "beside credentials"),
+    ("path", {"no_rotate": True}, "must not contain {{UUID}}"),
+    ("batch_size", {"no_rotate": True, "path": FIXED, "batch_size": 1}, "no meaning with no_rotate"),
+    ("batch_size_bytes", {"no_rotate": True, "path": FIXED, "batch_size_bytes": 1}, "no meaning with no_rotate"),
+    ("batch_timeout", {"no_rotate": True, "path": FIXED, "batch_timeout": "1s"}, "no meaning with no_rotate"),
+    ("path", {"path": FIXED, "batch_size": 1}, "must contain {{UUID}}"),
+    ("path", {"path": FIXED, **NO_LIMIT, "batch_size": LEFT_OUT}, "must contain {{UUID}}"),
+    ("path", {"path": FIXED, **NO_LIMIT, "batch_timeout": None}, "must contain {{UUID}}"),
+    ("acl", {"acl": "private-read"}, "is not one of private, public-read"),
+    ("format", {"format": LEFT_OUT}, "is missing; write csv, json or parquet"),
+    ("format", {"format": "CSV"}, "did you mean csv?"),
+    ("format_spec", {"format_spec": []}, "must be an object"),
+    ("format_spec", {"format_spec": "{}"}, "must be an object"),
+    ("format_spec.delimitr", {"format": "csv", "format_spec": {"delimitr": ";"}}, "did you mean delimiter?"),
+    ("format_spec.delimiter", {"format_spec": {"delimiter": ";"}}, "is not an option"),
+    ("format_spec.skip_header", {"format": "csv", "format_spec": {"skip_header": "yes"}}, "must be true or false"),
+    ("compression", {"compression": "zip"}, "is not one of gzip"),
+    ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": ""}}, "exactly one"),
+    ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": ",,"}}, "exactly one"),
+    ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": "é"}}, "exactly one"),
+    ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": '"'}}, "cannot be a quote"),
+    ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": "\n"}}, "cannot be a quote"),
+    ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": "\r"}}, "cannot be a quote"),
+    ("compression", {"format": "parquet", "compression": "gzip"}, "does not go with format: parquet"),
+    ("format_spec.version", {"format": "parquet", "format_spec": {"version": "v3"}}, "is not one of v1.0"),
+    ("format_spec.root_repetition", {"format": "parquet", "format_spec": {"root_repetition": "x"}}, "is not one of"),
+    (
+        "format_spec.max_row_group_length",
+        {"format": "parquet", "format_spec": {"max_row_group_length": -1}},
+        "must not be negative",
+    ),
+    ("request_checksums", {"request_checksums": "never"}, "is not one of when_supported, when_required"),
+    ("max_backoff", {"max_backoff": -1}, "must not be negative"),
+    ("part_size", {"part_size": -1}, "S3's minimum is 5242880"),
+    ("part_size", {"part_size": MAX_PART_SIZE + 1}, "is more than S3 allows"),
+    ("memory_budget", {"memory_budget": 0}, "must be more than 0"),
+    ("gzip_level", {"compression": "gzip", "gzip_level": 0}, "must be from 1"),
+    ("gzip_level", {"compression": "gzip", "gzip_level": 10}, "must be from 1"),
+    ("content_type", {"content_type": "text/plain\r\nx-amz-acl: public-read"}, "must not contain a line end"),
+    ("bucket", {"bucket": "s3://b"}, "is the bucket's name alone"),
+    ("endpoint", {"endpoint": "localhost:9000"}, "write it as https://host:port"),
+    ("endpoint", {"endpoint": "http://:9000"}, "is not a URL"),
+    ("endpoint", {"endpoint": "http://h:99999"}, "is not a URL"),
+    ("endpoint", {"endpoint": "http://user:secret@h"}, "must not hold a user name"),
+    ("credentials.role_arn", {"credentials": {"role_arn": "writer"}}, "is not an ARN"),
+    (f"{ENCRYPTION}.server_side_encryption", {ENCRYPTION: {}}, "is missing; write AES256, aws:kms or aws:kms:dsse"),
+    (f"{ENCRYPTION}.server_side_encryption", {ENCRYPTION: {"server_side_encryption": "kms"}}, "is not one of AES256"),
+    (
+        f"{ENCRYPTION}.sse_kms_key_id",
+        {ENCRYPTION: {"server_side_encryption": "AES256", "sse_kms_key_id": "k"}},
+        "goes with aws:kms and aws:kms:dsse only",
+    ),
+    (
+        f"{ENCRYPTION}.sse_kms_key_id",
+        {ENCRYPTION: {"server_side_encryption": "aws:kms", "sse_kms_key_id": "k\n"}},
+        "must not contain a line end",
+    ),
+]
+
+
+@pytest.mark.parametrize(("field", "changes", "text"), NAMED)
+def test_refused(field: str, changes: dict[str, Any], text: str) -> None:
+    """What is impossible is refused, with the field first and then what is wrong and what to write."""
+    error = problem(**changes)
+    assert error.field == field
+    assert str(error).startswith(f"{field}: ")
+    assert text in str(error)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": FIXED, **NO_LIMIT, "acl": "private"},
+        {"path": FIXED, "batch_size": -1, "batch_size_bytes": 0, "batch_timeout": "0"},
+        {"path": "{{TABLE}}/{{UUID}}"},
+        {"format": "parquet", "write_empty_objects_for_empty_tables": True},
+        {"write_empty_objects_for_empty_tables": False},
+        {"local_profile": "p"},
+        {"credentials": {"local_profile": "p"}},
+        {"no_rotate": True, "path": FIXED, **NO_LIMIT},
+        {"no_rotate": True, "path": FIXED, "batch_size": -1},
+        {"path": "a./{{UUID}}"},
+        {"format": "parquet", "format_spec": {"root_repetition": "optional", "max_row_group_length": 0}},
+    ],
+)
+def test_accepted(changes: dict[str, Any]) -> None:
+    """What the reference accepts at run time is accepted."""
+    parsed(**changes)
+
+
+ORDER: list[dict[str, Any]] = [
+    {"batch_size": "1"},  # the wrong kind, found while decoding
+    {"bucket": ""},
+    {"region": ""},
+    {"path": ""},
+    {"path": "/x"},
+    {"path": "x//y"},
+    {"write_empty_objects_for_empty_tables": True},
+    {"local_profile": "p", "credentials": {"role_arn": "x"}},
+    {"no_rotate": True},
+    {"no_rotate": True, "path": "x", "batch_size": 1},
+    {"path": "x", "no_rotate": False},
+    {"acl": "x"},
+    {"format": "x"},
+    {"compression": "x"},
+    {"format": "csv", "format_spec": {"delimiter": ""}},
+]
+
+
+@pytest.mark.parametrize("place", range(len(ORDER) - 1))
+def test_order(place: int) -> None:
+    """Of two problems the one that the reference finds first is reported (contract A.4)."""
+    earlier = ORDER[place]
+    for later in ORDER[place + 1 :]:
+        if not set(earlier) & set(later):
+            assert str(problem(**later, **earlier)) == str(problem(**earlier))
+
+
+def test_format_spec_comes_before_compression() -> None:
+    """A format_spec that does not decode is reported before an unknown compression, its values after."""
+    assert problem(format_spec={"x": 1}, compression="x").field == "format_spec.x"
+    assert problem(format="csv", format_spec={"delimiter": ""}, compression="x").field == "compression"
+
+
+def test_sync_id() -> None:
+    """`{{SYNC_ID}}` needs an invocation id, and is the last thing that is checked."""
+    data = b'{"bucket":"b","region":"r","path":"{{SYNC_ID}}/{{UUID}}","format":"json"}'
+    with pytest.raises(SpecError, match=r"^path: contains \{\{SYNC_ID\}\}, .* use a newer CloudQuery CLI$"):
+        Spec.parse(data, invocation_id="")
+    assert "{{SYNC_ID}}" in Spec.parse(data, invocation_id="i").path
+
+
+# --- what is changed with a warning ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "used", "warning"),
+    [
+        ({"max_retries": 0}, "max_retries", 1, "max_retries: 0 is taken as one attempt"),
+        ({"max_retries": -1}, "max_retries", 100, "max_retries: -1 is taken as 100 attempts"),
+        ({"part_size": 1}, "part_size", MIN_PART_SIZE, "part_size: 1 is below S3's minimum; 5242880 (5 MiB) is used"),
+        ({"aws_debug": True}, "aws_debug", True, "aws_debug: requests to AWS are logged, without bodies"),
+        ({"gzip_level": 3}, "gzip_level", 3, "gzip_level: has no effect without compression: gzip"),
+        ({"path": "{{DATE}}/{{TABLE}}/{{UUID}}"}, "format", "json", 'path: "{{DATE}}" is not a placeholder'),
+        (
+            {"path": "{{UUID}}", "compression": "gzip"},
+            "compression",
+            "gzip",
+            "path: the suffix that is appended has no .gz",
+        ),
+        (
+            {"credentials": {"external_id": "hidden"}},
+            "credentials",
+            Credentials(external_id="hidden"),
+            "credentials.external_id: has no effect without credentials.role_arn",
+        ),
+        ({"batch_sise": 3}, "batch_size", 10_000, "batch_sise: is not an option; did you mean batch_size?"),
+    ],
+)
+def test_warnings(changes: dict[str, Any], field: str, used: object, warning: str) -> None:
+    """What is not used as it was written, or has no effect, is said in one warning."""
+    spec = parsed(**changes)
+    assert getattr(spec, field) == used
+    assert len(spec.warnings) == 1
+    assert spec.warnings[0].startswith(warning)
+
+
+@pytest.mark.parametrize("part_size", [0, None, MIN_PART_SIZE])
+def test_part_size_default(part_size: int | None) -> None:
+    """A part_size of 0 is the default, without a warning."""
+    spec = parsed(part_size=part_size)
+    assert (spec.part_size, spec.warnings) == (MIN_PART_SIZE, ())
+
+
+# --- encryption ---
+
+
+@pytest.mark.parametrize(
+    ("encryption", "key"),
+    [("AES256", LEFT_OUT), ("AES256", ""), ("AES256", None), ("aws:kms", "k"), ("aws:kms", ""), ("aws:kms:dsse", "k")],
+)
+def test_encryption(encryption: str, key: object) -> None:
+    """AES256 needs no key id, and KMS without one uses the bucket's."""
+    configuration = {"server_side_encryption": encryption, "sse_kms_key_id": key}
+    spec = parsed(**{ENCRYPTION: {name: value for name, value in configuration.items() if value is not LEFT_OUT}})
+    expected = ServerSideEncryption(server_side_encryption=encryption, sse_kms_key_id=key if key == "k" else "")
+    assert spec.server_side_encryption_configuration == expected
+
+
+# --- the object ---
+
+
+def test_frozen() -> None:
+    """A spec cannot be changed."""
+    with pytest.raises(ValidationError):
+        parsed().bucket = "other"
+
+
+def test_no_secret_in_repr() -> None:
+    """Neither the external id nor a password shows in a spec's text or in an error."""
+    credentials = {"role_arn": "arn:aws:iam::1:role/x", "external_id": "hunter2"}
+    spec = parsed(credentials=credentials)
+    assert spec.credentials
+    assert spec.credentials.external_id == "hunter2"
+    assert "hunter2" not in f"{spec!r} {spec} {spec.credentials!r} {spec.warnings}"
+    for changes in ({"role_arn": "x"}, {"external_id": ["hunter2"]}, {"role_arn": 1}):
+        assert "hunter2" not in str(problem(credentials=credentials | changes))
+    assert "hunter2" not in str(problem(endpoint="http://a:hunter2@h"))
+
+
+@pytest.mark.parametrize(("compression", "file_format"), [("", "csv"), ("gzip", "csv.gz")])
+def test_file_format(compression: str, file_format: str) -> None:
+    """`{{FORMAT}}` is the format, with `.gz` when compressed."""
+    assert parsed(format="csv", compression=compression).file_format == file_format
+
+
+def test_path_template() -> None:
+    """A spec knows where its objects go."""
+    spec = parsed(path="{{SYNC_ID}}/{{TABLE}}.{{FORMAT}}.{{UUID}}", compression="gzip")
+    template = spec.path_template(sync_id=INVOCATION_ID)
+    assert template.has_file_id
+    assert template.render("t", file_id="f", now=datetime.now(UTC)) == f"{INVOCATION_ID}/t.json.gz.f"
+
+
+def test_import_is_light() -> None:
+    """Importing the spec loads neither Arrow nor gRPC nor the S3 client."""
+    program = "import sys, cloudquery_s3.spec; print({'pyarrow', 'grpc', 'botocore', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "set()"
