@@ -137,9 +137,9 @@ def _list_view(field: pa.Field) -> Retyped:
 
 def _union(field: pa.Field) -> Retyped:
     metadata = {**(field.metadata or {}), EXTENSION_NAME: b"json"}
-    members = [_inner(field.type.field(index), field.type.field(index).type) for index in range(field.type.num_fields)]
-    decode = functools.partial(union_text, members=members)
-    return Retyped(pa.field(field.name, pa.binary(), field.nullable, metadata), decode)
+    members = [retype(field.type.field(index), _leaf) for index in range(field.type.num_fields)]
+    text = pa.field(field.name, pa.binary(), field.nullable, metadata)
+    return Retyped(text, functools.partial(union_text, members=members))
 
 
 _REDUCTIONS: Final[list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Field], Retyped]]]] = [
