@@ -105,6 +105,11 @@ def memory(octets: Octets) -> memoryview:
     return memoryview(np.ascontiguousarray(octets).reshape(-1))  # type: ignore[arg-type] # numpy arrays are buffers
 
 
+def row_bytes(lines: pa.Array) -> memoryview:
+    """Return the bytes of all cells of a string array, in order, without copying them."""
+    return memory(spans(lines)[1])
+
+
 def empty_text() -> pa.Array:
     """Return a string array without cells."""
     return pa.array([], pa.string())

@@ -1,0 +1,228 @@
+"""Letters that JSON and CSV write otherwise, replaced in whole columns.
+
+The way of all functions here: the column's bytes are one long text that a fast replacing function rewrites at once, and
+the new offsets follow from how many replaced letters stand before each old one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, spans, text, validity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_QUOTE: Final = ord('"')
+_BACKSLASH: Final = ord("\\")
+_SPACE: Final = ord(" ")
+_DELETE: Final = 0x7F
+_ASCII_END: Final = 0x80
+_LINE_SEPARATOR_LEAD: Final = 0xE2
+_HTML: Final = b"<>&"
+_SHORT_CONTROLS: Final = (0x09, 0x0A, 0x0D)
+_CONTROLS_OF_OTHERS: Final = (0x08, 0x0C)
+"""Go writes `\\u0008` and `\\u000c` where others write `\\b` and `\\f`."""
+_STRAYS: Final = re.compile("[\udc80-\udcff]")
+"""The code units that "surrogateescape" makes of bytes that are not UTF-8; no valid text has them."""
+_DENSE: Final = 4
+"""A column is rewritten whole if at least every so-many-th cell needs it, else only those cells are."""
+
+
+def ranks(marks: Flags, offsets: Offsets) -> npt.NDArray[np.int64]:
+    """Return for each offset how many marks stand before it."""
+    packed = np.zeros((len(marks) // 64 + 1) * 8, np.uint8)
+    bits = np.packbits(marks, bitorder="little")
+    packed[: len(bits)] = bits
+    words = packed.view(np.uint64)
+    before = np.zeros(len(words), np.int64)
+    np.cumsum(np.bitwise_count(words[:-1]), out=before[1:])
+    at = offsets.astype(np.int64)
+    word = at >> 6
+    partial = words[word] & ((np.uint64(1) << (at & 63).astype(np.uint64)) - np.uint64(1))
+    found: npt.NDArray[np.int64] = before[word] + np.bitwise_count(partial)
+    return found
+
+
+def json_escaped(cells: pa.Array, *, html: bool) -> pa.Array:
+    r"""Return text cells as the inside of JSON strings, with `<`, `>` and `&` escaped where `html`.
+
+    Each byte that is not UTF-8 becomes `\ufffd`.
+    """
+    offsets, octets = spans(cells)
+    if not len(octets):
+        return _narrow(cells)
+    if int(octets.max()) >= _ASCII_END and not _is_utf8(cells):
+        return _escaped_one_by_one(cells, html=html)
+    marks = _json_marks(octets, html=html)
+    if marks is None:
+        return _narrow(cells)
+    touched = np.diff(ranks(marks, offsets)) > 0
+    return _rewrite(cells, touched, lambda some: _json_escaped_whole(some, html=html))
+
+
+def html_escaped(cells: pa.Array) -> pa.Array:
+    """Return JSON text with `<`, `>`, `&`, U+2028 and U+2029 escaped, which all only occur within its strings."""
+    offsets, octets = spans(cells)
+    marks = _marks_of(octets, _HTML)
+    separators = _separators(octets)
+    if not marks.any() and separators is None:
+        return cells
+    ends = offsets.astype(np.int64) + 5 * ranks(marks, offsets)
+    if separators is not None:
+        ends += 3 * ranks(separators, offsets)
+    return text(ends, _replace_html(octets.tobytes()), validity(cells))
+
+
+def quotes_doubled(cells: pa.Array) -> pa.Array:
+    """Return text cells with each `"` doubled; bytes that are not UTF-8 stay."""
+    offsets, octets = spans(cells)
+    marks = octets == _QUOTE
+    before = ranks(marks, offsets)
+    if not before[-1]:
+        return _narrow(cells)
+    touched = np.diff(before) > 0
+    return _rewrite(cells, touched, _quotes_doubled_whole)
+
+
+def _rewrite(cells: pa.Array, touched: Flags, rewrite: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    if int(touched.sum()) * _DENSE >= len(cells):
+        return rewrite(cells)
+    some = rewrite(cells.take(pa.array(np.flatnonzero(touched))))
+    narrow = _narrow(cells)
+    if narrow.type != some.type:
+        narrow, some = narrow.cast(pa.large_string()), some.cast(pa.large_string())
+    return pc.replace_with_mask(narrow, pa.array(touched), some)
+
+
+def _narrow(cells: pa.Array) -> pa.Array:
+    """Return text or binary cells as a string array, without checking or copying what can stay."""
+    kind = cells.type
+    if pa.types.is_string(kind):
+        return cells
+    if pa.types.is_binary(kind):
+        return pa.Array.from_buffers(pa.string(), len(cells), cells.buffers(), offset=cells.offset)
+    offsets, octets = spans(cells)
+    return text(offsets, octets, validity(cells))
+
+
+def _is_utf8(cells: pa.Array) -> bool:
+    try:
+        _narrow(cells).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _json_marks(octets: Octets, *, html: bool) -> Flags | None:
+    """Return which bytes JSON escapes, or None where none does."""
+    marks: Flags = octets < _SPACE
+    marks |= octets == _QUOTE
+    marks |= octets == _BACKSLASH
+    if html:
+        marks |= _marks_of(octets, _HTML)
+    separators = _separators(octets)
+    if separators is not None:
+        marks |= separators
+    return marks if marks.any() else None
+
+
+def _marks_of(octets: Octets, letters: bytes) -> Flags:
+    marks = np.zeros(len(octets), np.bool_)
+    for letter in letters:
+        marks |= octets == letter
+    return marks
+
+
+def _separators(octets: Octets) -> Flags | None:
+    """Return where U+2028 or U+2029 begin in UTF-8 text, or None where there is none."""
+    lead = octets == _LINE_SEPARATOR_LEAD
+    if not lead.any():
+        return None
+    lead[-2:] = False
+    lead[:-2] &= (octets[1:-1] == 0x80) & ((octets[2:] & 0xFE) == 0xA8)  # noqa: PLR2004 - the UTF-8 of both
+    return lead if lead.any() else None
+
+
+def _json_escaped_whole(cells: pa.Array, *, html: bool) -> pa.Array:
+    offsets, octets = spans(cells)
+    quoting = (octets == _QUOTE) | (octets == _BACKSLASH)
+    controls = octets < _SPACE
+    short = _marks_of(octets, bytes(_SHORT_CONTROLS)) if controls.any() else controls
+    ends = offsets.astype(np.int64) + ranks(quoting | short, offsets)
+    if controls.any():
+        ends += 5 * ranks(controls & ~short, offsets)
+    if html:
+        ends += 5 * ranks(_marks_of(octets, _HTML), offsets)
+    separators = _separators(octets)
+    if separators is not None:
+        ends += 3 * ranks(separators, offsets)
+    letters = _escape(octets.tobytes())
+    return text(ends, _replace_html(letters) if html else _replace_separators(letters), validity(cells))
+
+
+def _escape(octets: bytes) -> bytes:
+    """Return UTF-8 text escaped as within a JSON string; U+2028 and U+2029 stay."""
+    if not any(bytes((control,)) in octets for control in _CONTROLS_OF_OTHERS):
+        return orjson.dumps(octets.decode())[1:-1]
+    octets = octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    octets = octets.replace(b"\t", b"\\t").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    for control in range(_SPACE):
+        octets = octets.replace(bytes((control,)), b"\\u%04x" % control)
+    return octets
+
+
+def _replace_html(octets: bytes) -> bytes:
+    octets = octets.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
+    return _replace_separators(octets)
+
+
+def _replace_separators(octets: bytes) -> bytes:
+    return octets.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+
+
+def _escaped_one_by_one(cells: pa.Array, *, html: bool) -> pa.Array:
+    """Escape cells of which some are not UTF-8."""
+    octets = _narrow(cells).cast(pa.binary()).to_pylist()
+    return _narrow(pa.array([None if cell is None else _escaped(cell, html=html) for cell in octets], pa.binary()))
+
+
+def _escaped(cell: bytes, *, html: bool) -> bytes:
+    valid = _STRAYS.split(cell.decode("utf-8", "surrogateescape"))
+    escaped = b"\\ufffd".join([_escape(part.encode()) for part in valid])
+    return _replace_html(escaped) if html else _replace_separators(escaped)
+
+
+def _quotes_doubled_whole(cells: pa.Array) -> pa.Array:
+    offsets, octets = spans(cells)
+    ends = offsets.astype(np.int64) + ranks(octets == _QUOTE, offsets)
+    return text(ends, _double_quotes(octets), validity(cells))
+
+
+def _double_quotes(octets: Octets) -> Octets | bytes:
+    r"""Return bytes with each `"` doubled.
+
+    The fastest escaper at hand is JSON's: where the text holds nothing else that JSON escapes, `\"` only needs its
+    backslash changed into the second quote. The text's own backslashes hide behind a letter that it does not have.
+    """
+    backslashes = octets == _BACKSLASH
+    hide = bool(backslashes.any())
+    if int(octets.min()) < _SPACE or (hide and bool((octets == _DELETE).any())):
+        return octets.tobytes().replace(b'"', b'""')
+    plain = octets ^ (backslashes.view(np.uint8) * np.uint8(_BACKSLASH ^ _DELETE)) if hide else octets
+    try:
+        letters = plain.tobytes().decode()
+    except UnicodeDecodeError:
+        return octets.tobytes().replace(b'"', b'""')
+    escaped = np.frombuffer(orjson.dumps(letters), np.uint8)[1:-1]
+    doubled: Octets = escaped ^ ((escaped == _BACKSLASH).view(np.uint8) * np.uint8(_BACKSLASH ^ _QUOTE))
+    if hide:
+        doubled ^= (escaped == _DELETE).view(np.uint8) * np.uint8(_BACKSLASH ^ _DELETE)
+    return doubled

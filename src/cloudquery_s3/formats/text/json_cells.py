@@ -1,0 +1,130 @@
+"""Cells that hold JSON already: checked, on one line, and never a reason to stop."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cloudquery_s3.formats.text.buffers import is_wide, spans, text, valid_flags, validity
+from cloudquery_s3.formats.text.escapes import html_escaped, json_escaped, ranks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOT_JSON: Final = "JSON that does not parse is written as a JSON string"
+_SPACE: Final = ord(" ")
+_BLANKS: Final = b" \t\r\n"
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def json_cells(cells: pa.Array, report: Callable[[str, int], None], *, html: bool) -> pa.Array:
+    """Return `binary` or text cells of JSON as JSON on one line each.
+
+    Numbers, escapes, duplicate keys and their order stay as they are. Blank space around a value goes, and within one
+    that holds line breaks or tabs. An empty cell is NULL. A cell that is not JSON becomes a JSON string of its text and
+    is reported (the reference stops the table there: contract H19). With `html`, `<`, `>`, `&`, U+2028 and U+2029 are
+    escaped, as the reference does inside lists and maps.
+    """
+    lengths = pc.binary_length(cells)
+    blank = pc.equal(lengths, 0)
+    if pc.any(blank, min_count=0).as_py():
+        cells = pc.if_else(blank, None, cells)
+    present = cells.drop_null() if cells.null_count else cells
+    checked = _checked(present, report)
+    if html:
+        checked = html_escaped(checked)
+    if not cells.null_count:
+        return checked
+    offsets = np.zeros(len(cells) + 1, np.int64)
+    sizes = np.zeros(len(cells), np.int64)
+    ends, octets = spans(checked)
+    sizes[valid_flags(cells)] = np.diff(ends)
+    np.cumsum(sizes, out=offsets[1:])
+    return text(offsets, octets, validity(cells))
+
+
+def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
+    """Return cells without NULLs as JSON, line breaks removed."""
+    if not len(cells):
+        return pa.array([], pa.string())
+    octets = cells.cast(pa.large_binary() if is_wide(cells.type) else pa.binary())
+    try:
+        texts = octets.cast(pa.string())  # checks that it is UTF-8
+        values = _values(texts)
+    except (pa.ArrowInvalid, msgspec.DecodeError, RecursionError):
+        return _one_by_one(octets, report)
+    offsets, letters = spans(texts)
+    if list(map(len, values)) != np.diff(offsets).tolist():
+        return _one_by_one(octets, report)
+    if int(letters.min()) >= _SPACE:
+        return texts
+    lines = pa.array(np.diff(ranks(letters < _SPACE, offsets)) > 0)
+    return pc.replace_with_mask(texts, lines, _compacted(texts.filter(lines)))
+
+
+def _values(texts: pa.Array) -> list[msgspec.Raw]:
+    """Return the elements of the list that texts make when commas stand between them.
+
+    Each text is one JSON value, without blank space around it, if there are as many elements and each is as long as its
+    text: a comma or bracket too many in one cell cannot make up for one too few in another.
+
+    Raises:
+        msgspec.DecodeError: they make no list.
+        RecursionError: a value is nested too deeply.
+    """
+    return _LIST.decode(_joined(texts))
+
+
+def _joined(texts: pa.Array) -> bytes:
+    whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+    return b"".join((b"[", pc.binary_join(whole, ",")[0].as_buffer(), b"]"))
+
+
+def _compacted(texts: pa.Array) -> pa.Array:
+    """Return JSON texts without any blank space outside strings."""
+    values = _LIST.decode(msgspec.json.format(_joined(texts), indent=-1))
+    return pa.array(list(map(bytes, values)), pa.binary()).cast(pa.string())
+
+
+def _one_by_one(octets: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
+    """Return cells of which some are not JSON, or have blank space around them."""
+    values = [_value(cell.strip(_BLANKS)) for cell in octets.to_pylist()]
+    bad = pa.array([value is None for value in values])
+    texts = pa.array([b"" if value is None else value for value in values], pa.binary()).cast(pa.string())
+    count = pc.sum(bad).as_py()
+    if not count:
+        return texts
+    report(NOT_JSON, count)
+    strings = pc.binary_join_element_wise('"', json_escaped(octets.filter(bad), html=False), '"', "")
+    return pc.replace_with_mask(texts, bad, strings)
+
+
+def _value(cell: bytes) -> bytes | None:
+    """Return one cell as JSON on one line, or None if it is none."""
+    try:
+        letters = cell.decode()
+        if len(_LIST.decode(b"[%b]" % cell)) != 1:
+            return None
+        return msgspec.json.format(cell, indent=-1)
+    except UnicodeDecodeError:
+        return None
+    except (msgspec.DecodeError, RecursionError):
+        # msgspec refuses an escaped half of a surrogate pair, which is JSON all the same
+        return cell.translate(None, _BLANKS[1:]) if _is_json(letters) else None
+
+
+def _is_json(letters: str) -> bool:
+    try:
+        json.loads(letters, parse_int=str, parse_float=str, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)

@@ -1,0 +1,48 @@
+"""Batches of any size made into pieces that are cheap to render."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from cloudquery_s3.table import same_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_ROWS: Final = 8192
+_BYTES: Final = 8 << 20
+"""A call of a kernel costs some microseconds, so few rows are dear; what a piece becomes on the way takes several times
+its bytes, so a large one is dear as well."""
+
+
+def pieces(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in the same order, in batches of a few thousand rows and a few megabytes.
+
+    Neighbours are only put together if they have the same columns. A row is never divided, however large.
+    """
+    waiting: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        if waiting and (rows >= _ROWS or size >= _BYTES or not same_columns(waiting[0].schema, batch.schema)):
+            yield from _divided(waiting, rows, size)
+            waiting, rows, size = [], 0, 0
+        waiting.append(batch)
+        rows += batch.num_rows
+        size += batch.nbytes
+    if waiting:
+        yield from _divided(waiting, rows, size)
+
+
+def _divided(batches: list[pa.RecordBatch], rows: int, size: int) -> Iterator[pa.RecordBatch]:
+    if not rows:
+        return
+    whole = batches[0]
+    if len(batches) > 1:
+        # as a table, because batches that differ in metadata alone do not concatenate
+        whole = pa.Table.from_batches(batches, batches[0].schema).combine_chunks().to_batches()[0]
+    count = max(-(-rows // _ROWS), min(-(-size // _BYTES), rows))
+    step = -(-rows // count)
+    for start in range(0, rows, step):
+        yield whole.slice(start, step) if step < rows else whole
