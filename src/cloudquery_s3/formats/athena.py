@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from cloudquery_s3.formats.json_keys import ODD_KEY, ODD_NUMBER, NotJsonError, rewritten
 from cloudquery_s3.formats.normalise import Normaliser
 from cloudquery_s3.formats.retype import Retyped, retype
-from cloudquery_s3.table import extension_of
+from cloudquery_s3.formats.text.nested import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,22 +37,18 @@ class Athena:
         self.content_type = inner.content_type
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
-        """Return the encoder of one new object; the inner format's own where the table has no JSON."""
-        normalise = Normaliser(schema)
-        columns = [retype(field, _Column(field.name, alterations).leaf) for field in normalise.schema]
-        if not any(column.convert for column in columns):
-            return self._inner.encoder(schema, alterations)
-        return _AthenaEncoder(self._inner.encoder(normalise.schema, alterations), normalise, columns)
+        """Return the encoder of one new object."""
+        return _AthenaEncoder(self._inner.encoder(Normaliser(schema).schema, alterations), alterations)
 
 
 class _AthenaEncoder:
-    def __init__(self, inner: Encoder, normalise: Normaliser, columns: Sequence[Retyped]) -> None:
+    def __init__(self, inner: Encoder, alterations: Alterations) -> None:
         self._inner = inner
-        self._normalise = normalise
-        self._columns = columns
+        self._alterations = alterations
+        self._rows: _Rows | None = None
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        return self._inner.write([self._rewritten(self._normalise(batch)) for batch in batches])
+        return self._inner.write([self._rows_of(batch.schema).rewritten(batch) for batch in batches])
 
     def finish(self) -> list[Chunk]:
         return self._inner.finish()
@@ -60,10 +56,30 @@ class _AthenaEncoder:
     def discard(self) -> None:
         self._inner.discard()
 
-    def _rewritten(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _rows_of(self, schema: pa.Schema) -> _Rows:
+        # not only at the start: an object of JSON lines may hold rows of several schemas
+        if self._rows is None or not self._rows.schema.equals(schema, check_metadata=True):
+            self._rows = _Rows(schema, self._alterations)
+        return self._rows
+
+
+class _Rows:
+    """Rewrites the batches of one schema."""
+
+    def __init__(self, schema: pa.Schema, alterations: Alterations) -> None:
+        self.schema = schema
+        self._normalise = Normaliser(schema)
+        self._converts = [
+            retype(field, _Column(field.name, alterations).leaf).convert for field in self._normalise.schema
+        ]
+
+    def rewritten(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        batch = self._normalise(batch)
+        if not any(self._converts):
+            return batch
         arrays = [
-            array if column.convert is None else column.convert(array)
-            for array, column in zip(batch.columns, self._columns, strict=True)
+            array if convert is None else convert(array)
+            for array, convert in zip(batch.columns, self._converts, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
 
@@ -76,7 +92,7 @@ class _Column:
         self._alterations = alterations
 
     def leaf(self, field: pa.Field) -> Retyped | None:
-        return Retyped(field, self._cells) if extension_of(field) == "json" and _is_octets(field.type) else None
+        return Retyped(field, self._cells) if mark_of(field) == "json" else None
 
     def _cells(self, cells: pa.Array) -> pa.Array:
         texts: list[bytes | None] = []
@@ -100,12 +116,3 @@ class _Column:
         self._alterations.add(self._name, _COLLISION, dropped)
         self._alterations.add(self._name, _NOT_JSON, unparsable)
         return pa.array(texts, pa.large_binary()).cast(cells.type, safe=False)
-
-
-def _is_octets(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-    )

@@ -20,8 +20,8 @@ from cloudquery_s3.formats.text.cells import (
     mac_text,
     uuid_text,
 )
+from cloudquery_s3.formats.text.nested import mark_of
 from cloudquery_s3.formats.utf8 import utf8_text
-from cloudquery_s3.table import extension_of
 
 if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import Alterations
@@ -30,7 +30,6 @@ _MS_PER_DAY: Final = 86_400_000
 _NS_PER_US: Final = 1_000
 _MAX_DIGITS: Final = 76
 _MAX_DIGITS_128: Final = 38
-_UUID: Final = pa.binary(16)
 _COARSER: Final = {"s": "ms"}
 _COARSER_WITHOUT_NS: Final = {"s": "ms", "ns": "us"}
 
@@ -71,19 +70,17 @@ class _Leaves:
         self._alterations.add(self._column, reason, cells)
 
     def _extension(self, field: pa.Field) -> tuple[pa.DataType, Convert] | None:
-        mark, kind = extension_of(field), field.type
-        if mark == "uuid" and kind == _UUID:
+        mark = mark_of(field)
+        if mark == "uuid":
             return pa.string(), uuid_text
-        if mark in ("interval_month", "interval_day_time") and pa.types.is_integer(kind):
+        if mark == "mac":
+            return pa.string(), lambda cells: mac_text(cells.cast(pa.binary()))
+        if mark in ("interval_month", "interval_day_time"):
             return pa.string(), lambda cells: interval_text(cells, mark)
-        if not _is_octets(kind):
+        if mark is None:
             return None
-        text = pa.large_string() if _is_wide(kind) else pa.string()
-        if mark == "json":
-            return text, self._utf8
-        if mark == "inet":
-            return text, self._inet
-        return (pa.string(), mac_text) if mark == "mac" and pa.types.is_binary(kind) else None
+        wide = pa.types.is_large_binary(field.type) or pa.types.is_large_string(field.type)
+        return pa.large_string() if wide else pa.string(), self._inet if mark == "inet" else self._utf8
 
     def _text(self, kind: pa.DataType) -> tuple[pa.DataType, Convert] | None:
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -158,14 +155,6 @@ class _Leaves:
 def _as(kind: pa.DataType, cells: pa.Array) -> pa.Array:
     """Return text in the type that was announced: the kernels choose 32-bit or 64-bit offsets by size."""
     return cells if cells.type == kind else cells.cast(kind)
-
-
-def _is_octets(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_string(kind) or _is_wide(kind))
-
-
-def _is_wide(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_large_binary(kind) or pa.types.is_large_string(kind))
 
 
 def _as_optional(child: pa.Field, parent: pa.DataType, index: int) -> pa.Field:
