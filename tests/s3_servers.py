@@ -75,9 +75,12 @@ class Bucket:
     def objects(self) -> dict[str, bytes]:
         """Return all objects by key."""
         client = self.server.client()
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return {key: client.get_object(Bucket=self.name, Key=key)["Body"].read() for key in keys}
+        return {key: client.get_object(Bucket=self.name, Key=key)["Body"].read() for key in self.etags()}
+
+    def etags(self) -> dict[str, str]:
+        """Return the entity tags of all objects by key: MD5 where an object was one request."""
+        pages = self.server.client().get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", [])}
 
     def open_uploads(self) -> list[str]:
         """Return the keys of the multipart uploads that are neither completed nor aborted."""
@@ -145,7 +148,7 @@ def versitygw_server() -> Iterator[S3Server]:
                 _wait_until_listening(port, process)
                 yield server
             finally:
-                process.terminate()
+                process.kill()  # it would wait for idle connections to end
                 process.wait()
 
 
