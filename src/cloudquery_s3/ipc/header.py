@@ -1,7 +1,7 @@
-"""The header of a record batch message: where its numbers stand, without building the batch.
+"""The header of a record batch message: its numbers, without building the batch.
 
 A message is `ffffffff`, the size of its header (int32), the header (a FlatBuffers table `Message` that holds a table
-`RecordBatch`) and the body. All little-endian. Positions here count from the message's first byte.
+`RecordBatch`), and the body. Frame and header together are called head here. All is little-endian.
 
 Source: the Arrow columnar format, "Encapsulated message format", with `Message.fbs` and `Schema.fbs`.
 """
@@ -9,174 +9,220 @@ Source: the Arrow columnar format, "Encapsulated message format", with `Message.
 from __future__ import annotations
 
 import struct
-from typing import Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloudquery_s3.errors import DecodeError
+from cloudquery_s3.ipc.flatbuffer import MissingFieldError, Table
 
-CONTINUATION: Final = -1
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloudquery_s3.ipc.shape import BatchShape
+
 FRAME: Final = struct.Struct("<iI")
 """The continuation mark and the header's size."""
 
-_I64: Final = struct.Struct("<q")
+CONTINUATION: Final = -1
 _VERSION_5: Final = 4
+_LITTLE_ENDIAN: Final = 0
 _RECORD_BATCH: Final = 3
 _DICTIONARY_BATCH: Final = 2
+_INT64: Final = struct.Struct("<q")
+_PAIR_BYTES: Final = 16
+_MAX_ROWS: Final = 2**31 - 1
+
+
+_WEIGHTLESS_VALUES: Final = 2**20
 
 
 class UnusualMessageError(Exception):
     """The message is not of the plain kind that is read here; Arrow's own reader knows what it is."""
 
 
-class HeaderLayout:
-    """Where the numbers of a record batch's header stand, for all headers that differ in nothing but these numbers.
-
-    One writer encodes every batch of a table with the same layout, so it is parsed once.
+class Measure(NamedTuple):
+    """What a record batch's header says.
 
     Attributes:
-        size: bytes of frame and header: the body starts there.
-        nodes: how many arrays the batch has, children included.
-        buffers: how many buffers.
-        length_at: where the number of rows stands (int64).
-        nodes_at: where the arrays' (length, null count) pairs start (int64 each).
-        buffers_at: where the buffers' (offset, length) pairs start (int64 each).
-        body_length_at: where the body's size stands (int64).
+        rows: how many rows.
+        arrow_bytes: the sum of its buffers as they will be decoded, see `ReceivedBatch.arrow_bytes`.
+        body_bytes: the size of the body.
+    """
+
+    rows: int
+    arrow_bytes: int
+    body_bytes: int
+
+
+class HeadLayout:
+    """Where the numbers of a record batch's head stand, for all heads that differ in nothing but these numbers.
+
+    One writer encodes every batch of a table with the same layout: it is parsed once, to one `struct` format that reads
+    the numbers that `measure` needs and all bytes that are the same in every head.
+
+    Attributes:
+        size: bytes of the head: the body starts there.
+        nodes_at: where the arrays' (length, null count) pairs start, int64 each.
+        buffers_at: where the buffers' (offset, length) pairs start, int64 each.
+        shape: the batches' shape.
     """
 
     __slots__ = (
-        "_constant",
-        "_read_buffers",
-        "_read_nodes",
-        "body_length_at",
-        "buffers",
+        "_bitmaps",
+        "_body_bytes",
+        "_constants",
+        "_expected",
+        "_lengths",
+        "_null_counts",
+        "_rows",
+        "_unpack",
+        "_weightless",
         "buffers_at",
-        "length_at",
-        "nodes",
         "nodes_at",
+        "shape",
         "size",
     )
 
-    def __init__(self, header: bytes) -> None:
-        """Parse a header.
-
-        Args:
-            header: frame and header, whole.
+    def __init__(self, head: bytes, shape: BatchShape) -> None:
+        """Parse a head.
 
         Raises:
             UnusualMessageError: it is not a plain record batch.
-            DecodeError: it is no message that can stand here, or not well-formed.
+            DecodeError: it is no message that can stand here, or not well-formed, or not of this shape.
         """
-        table = _Table.root(header)
-        if table.uint8(0, bits=16) != _VERSION_5:
+        try:
+            message = Table.root(head, FRAME.size)
+            batch = _record_batch(message)
+            rows_at, body_bytes_at = batch.int64_at(0), message.int64_at(3)
+            self.nodes_at, nodes = batch.vector_at(1, _PAIR_BYTES)
+            self.buffers_at, buffers = batch.vector_at(2, _PAIR_BYTES)
+        except MissingFieldError:
+            raise UnusualMessageError from None
+        if (nodes, buffers) != (len(shape.arrays), shape.buffers):
+            raise DecodeError(
+                f"a record batch has {nodes} arrays in {buffers} buffers, "
+                f"its schema asks for {len(shape.arrays)} in {shape.buffers}"
+            )
+        self.shape = shape
+        self.size = len(head)
+        single, pair = (_INT64.size, "q"), (_PAIR_BYTES, "8xq")
+        form, index, constants = _compile(
+            {
+                rows_at: (*single, 1),
+                body_bytes_at: (*single, 1),
+                self.nodes_at: (*pair, nodes),
+                self.buffers_at: (*pair, buffers),
+            },
+            self.size,
+        )
+        self._unpack = struct.Struct(form).unpack_from
+        self._rows = index[rows_at]
+        self._body_bytes = index[body_bytes_at]
+        self._lengths = slice(index[self.buffers_at], index[self.buffers_at] + buffers)
+        counted = shape.bitmaps
+        self._null_counts = _getter([index[self.nodes_at] + array for array, _ in counted])
+        self._bitmaps = _getter([index[self.buffers_at] + bitmap for _, bitmap in counted])
+        self._weightless = [self.nodes_at + array * _PAIR_BYTES for array in shape.weightless]
+        self._constants = _getter(constants)
+        self._expected = self._constants(self._unpack(head))
+
+    def measure(self, data: bytes | memoryview, start: int) -> Measure | None:
+        """Return what the head at `start` says, or None where another layout is needed.
+
+        Raises:
+            DecodeError: it cannot be true.
+            UnusualMessageError: buffers overlap.
+        """
+        if start + self.size > len(data):
+            return None
+        values = self._unpack(data, start)
+        if self._constants(values) != self._expected:
+            return None
+        rows, body_bytes = values[self._rows], values[self._body_bytes]
+        if not 0 <= rows <= _MAX_ROWS:
+            raise DecodeError(f"a record batch announces {rows} rows")
+        for at in self._weightless:
+            require_weight(_INT64.unpack_from(data, start + at)[0], body_bytes)
+        size = sum(values[self._lengths])
+        if not 0 <= size <= body_bytes:
             raise UnusualMessageError
-        kind = table.uint8(1)
-        if kind == _DICTIONARY_BATCH:
-            raise UnusualMessageError
-        if kind != _RECORD_BATCH:
-            raise DecodeError(f"an Arrow message of kind {kind} stands where a record batch is expected")
-        batch = table.child(2)
-        if batch.has(3) or batch.has(4):  # compressed, or of view types
-            raise UnusualMessageError
-        self.size = len(header)
-        self.length_at = batch.int64_at(0)
-        self.nodes_at, self.nodes = batch.vector(1, item_size=16)
-        self.buffers_at, self.buffers = batch.vector(2, item_size=16)
-        self.body_length_at = table.int64_at(3)
-        self._read_nodes = struct.Struct(f"<{2 * self.nodes}q").unpack_from
-        self._read_buffers = struct.Struct(f"<{2 * self.buffers}q").unpack_from
-        self._constant = [(start, end, header[start:end]) for start, end in self._constant_ranges()]
-
-    def _constant_ranges(self) -> list[tuple[int, int]]:
-        start, ranges = 0, []
-        for variable, size in sorted(
-            [
-                (self.length_at, 8),
-                (self.body_length_at, 8),
-                (self.nodes_at, 16 * self.nodes),
-                (self.buffers_at, 16 * self.buffers),
-            ]
-        ):
-            if variable < start:
-                raise DecodeError("the header of a record batch overlaps itself")
-            ranges.append((start, variable))
-            start = variable + size
-        ranges.append((start, self.size))
-        return [(start, end) for start, end in ranges if start < end]
-
-    def fits(self, header: bytes) -> bool:
-        """Tell whether a header has this layout."""
-        if len(header) != self.size:
-            return False
-        return all(header[start:end] == constant for start, end, constant in self._constant)
-
-    def rows(self, header: bytes) -> int:
-        """Return the batch's number of rows."""
-        return int(_I64.unpack_from(header, self.length_at)[0])
-
-    def body_length(self, header: bytes) -> int:
-        """Return the body's size in bytes."""
-        return int(_I64.unpack_from(header, self.body_length_at)[0])
-
-    def read_nodes(self, header: bytes) -> tuple[int, ...]:
-        """Return length and null count of each array, one after the other."""
-        return self._read_nodes(header, self.nodes_at)
-
-    def read_buffers(self, header: bytes) -> tuple[int, ...]:
-        """Return offset and length of each buffer, one after the other."""
-        return self._read_buffers(header, self.buffers_at)
+        # Arrow's reader leaves out the bitmap of an array that has no nulls
+        bitmaps = zip(self._bitmaps(values), self._null_counts(values), strict=True)
+        unread = sum([bitmap for bitmap, nulls in bitmaps if not nulls])
+        return Measure(rows, size - unread, body_bytes)
 
 
-class _Table:
-    """A FlatBuffers table in bytes that nobody has verified."""
+def require_weight(values: int, size: int) -> None:
+    """Return if a message of `size` bytes may hold so many values that take no bytes.
 
-    def __init__(self, data: bytes, at: int) -> None:
-        self._data = data
-        self._at = at
-        self._fields_at = at - self._number("<i", at)
-        self._fields_size = self._number("<H", self._fields_at)
+    A list of nulls costs nothing to send, whatever its length, and memory without end to write out.
 
-    @classmethod
-    def root(cls, header: bytes) -> _Table:
-        table = cls.__new__(cls)
-        table._data = header
-        table.__init__(header, FRAME.size + table._number("<I", FRAME.size))  # type: ignore[misc]
-        return table
+    Raises:
+        DecodeError: they are too many.
+    """
+    if values > max(_WEIGHTLESS_VALUES, 8 * size):
+        raise DecodeError(f"a record batch announces {values} values in {size} bytes")
 
-    def _number(self, form: str, at: int) -> int:
-        if not 0 <= at <= len(self._data) - struct.calcsize(form):
-            raise DecodeError("the header of an Arrow message points outside of itself")
-        return int(struct.unpack_from(form, self._data, at)[0])
 
-    def _field(self, index: int) -> int:
-        entry = 4 + 2 * index
-        offset = self._number("<H", self._fields_at + entry) if entry + 2 <= self._fields_size else 0
-        return self._at + offset if offset else 0
+def is_plain_schema(head: bytes) -> bool:
+    """Tell whether the schema message with this head says that batches of the plain kind follow.
 
-    def has(self, index: int) -> bool:
-        return self._field(index) != 0
+    Raises:
+        DecodeError: the head is not well-formed.
+    """
+    message = Table.root(head, FRAME.size)
+    try:
+        return message.uint16(0) == _VERSION_5 and message.table(2).uint16(0) == _LITTLE_ENDIAN
+    except MissingFieldError:
+        return False
 
-    def uint8(self, index: int, *, bits: int = 8) -> int:
-        at = self._field(index)
-        return self._number("<B" if bits == 8 else "<H", at) if at else 0
 
-    def child(self, index: int) -> _Table:
-        at = self._field(index)
-        if not at:
-            raise DecodeError("an Arrow message has no header table")
-        return _Table(self._data, at + self._number("<I", at))
+def _record_batch(message: Table) -> Table:
+    """Return the record batch of a message."""
+    if message.uint16(0) != _VERSION_5:
+        raise UnusualMessageError
+    kind = message.uint8(1)
+    if kind == _DICTIONARY_BATCH:
+        raise UnusualMessageError
+    if kind != _RECORD_BATCH:
+        raise DecodeError(f"an Arrow message of kind {kind} stands where a record batch is expected")
+    batch = message.table(2)
+    if batch.has(3) or batch.has(4):  # compressed, or of view types
+        raise UnusualMessageError
+    return batch
 
-    def int64_at(self, index: int) -> int:
-        at = self._field(index)
-        if not at:  # the writer leaves out a zero
-            raise UnusualMessageError
-        self._number("<q", at)
-        return at
 
-    def vector(self, index: int, *, item_size: int) -> tuple[int, int]:
-        at = self._field(index)
-        if not at:
-            raise UnusualMessageError
-        at += self._number("<I", at)
-        items = self._number("<I", at)
-        if at + 4 + items * item_size > len(self._data):
-            raise DecodeError("the header of an Arrow message is cut short")
-        return at + 4, items
+def _compile(numbers: dict[int, tuple[int, str, int]], size: int) -> tuple[str, dict[int, int], list[int]]:
+    """Return a `struct` format for a head.
+
+    Args:
+        numbers: where numbers stand, with bytes, format and how many there are.
+        size: bytes of the head.
+
+    Returns:
+        The format; the index of the first value that stands at each of these places; the indexes of the bytes between.
+    """
+    form, index, constants = ["<"], {}, []
+    at = values = 0
+    for place, (item_bytes, item_form, items) in sorted(numbers.items()):
+        if place < at:
+            raise DecodeError("the numbers in the head of a record batch overlap")
+        if place > at:
+            form.append(f"{place - at}s")
+            constants.append(values)
+            values += 1
+        form.append(item_form * items)
+        index[place] = values
+        values += items
+        at = place + item_bytes * items
+    if at < size:
+        form.append(f"{size - at}s")
+        constants.append(values)
+    return "".join(form), index, constants
+
+
+def _getter(indexes: list[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Return a function that picks these items as a tuple."""
+    if len(indexes) > 1:
+        return itemgetter(*indexes)
+    return lambda values: tuple(values[index] for index in indexes)

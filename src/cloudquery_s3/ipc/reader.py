@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import compress
-from operator import not_
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pyarrow as pa
 
 from cloudquery_s3.errors import DecodeError
-from cloudquery_s3.ipc.header import CONTINUATION, FRAME, HeaderLayout, UnusualMessageError
-from cloudquery_s3.ipc.known_schema import KnownSchema
-from cloudquery_s3.ipc.received import Message, ReceivedBatch
+from cloudquery_s3.ipc.header import (
+    CONTINUATION,
+    FRAME,
+    HeadLayout,
+    Measure,
+    UnusualMessageError,
+    is_plain_schema,
+    require_weight,
+)
+from cloudquery_s3.ipc.intervals import has_hidden_intervals, patch_batch, patch_schema
+from cloudquery_s3.ipc.received import DecodedMessage, EncodedMessage, ReceivedBatch
+from cloudquery_s3.ipc.shape import BatchShape, NotPlainError
 from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Payload: TypeAlias = bytes | memoryview
 
-_SCHEMAS: Final = 4096
+_MAX_SCHEMAS: Final = 4096
+_MAX_SCHEMA_BYTES: Final = 64 * 2**20
 """How many schemas are remembered. A sync has some hundred tables; a stream of ever new ones must not fill memory."""
 
 _OBJECT_BYTES: Final = 400
-"""What the Python objects of one received message take, beside its bytes."""
-
-_MAX_ROWS: Final = 2**31 - 1
+"""What the Python objects of one received batch take, beside its bytes."""
 
 
 class IpcReader:
     """Reads the payloads of one Write stream; used by one thread.
 
-    It remembers each schema by its bytes: a payload whose schema is known costs a look at its headers.
+    It remembers each schema by its bytes: a payload whose schema is known costs no more than a look at its headers.
     """
 
     def __init__(self) -> None:
-        self._schemas: OrderedDict[bytes, KnownSchema] = OrderedDict()
+        self._schemas: OrderedDict[bytes, _KnownSchema] = OrderedDict()
+        self._schema_bytes = 0
+        self._last_prefix = b""
+        self._last: _KnownSchema | None = None
 
     def read_schema(self, payload: Payload) -> pa.Schema:
         """Return the schema of a payload.
@@ -52,103 +64,143 @@ class IpcReader:
             DecodeError: the payload is not an Arrow IPC stream.
         """
         known, start = self._schema(payload)
-        if not known.plain:
-            return _read_eagerly(known, payload)
+        if known.shape is None:
+            return _read_eagerly(known.schema, payload)
         try:
-            return _read_headers(known, payload, start)
+            return known.read(known.shape, payload, start)
         except UnusualMessageError:
-            return _read_eagerly(known, payload)
+            return _read_eagerly(known.schema, payload)
 
-    def _schema(self, payload: Payload) -> tuple[KnownSchema, int]:
-        """Return the schema and where the next message starts."""
+    def _schema(self, payload: Payload) -> tuple[_KnownSchema, int]:
+        """Return the schema of a payload, and where the next message starts."""
         size = len(payload)
         if size < FRAME.size:
             raise DecodeError(f"a payload of {size} bytes is no Arrow IPC stream")
-        mark, header = FRAME.unpack_from(payload)
-        end = FRAME.size + header if mark == CONTINUATION else size
+        mark, header_bytes = FRAME.unpack_from(payload)
+        if mark != CONTINUATION:  # written before Arrow 0.15, or no Arrow at all
+            return _KnownSchema(_open_schema(payload), plain=False), size
+        end: int = FRAME.size + header_bytes
         if end > size:
-            raise DecodeError(f"a payload of {size} bytes ends within its schema of {header} bytes")
+            raise DecodeError(f"a payload of {size} bytes ends within its schema, which goes to byte {end}")
         prefix = bytes(payload[:end])
+        if prefix != self._last_prefix or self._last is None:
+            self._last = self._recall(prefix, payload)
+            self._last_prefix = prefix
+        return self._last, end
+
+    def _recall(self, prefix: bytes, payload: Payload) -> _KnownSchema:
         known = self._schemas.get(prefix)
         if known is None:
-            known = self._learn(payload, plain=mark == CONTINUATION and end % 8 == 0)
-            if mark != CONTINUATION:
-                return known, end
+            known = _KnownSchema(_open_schema(payload), plain=len(prefix) % 8 == 0 and is_plain_schema(prefix))
             self._schemas[prefix] = known
-            if len(self._schemas) > _SCHEMAS:
-                self._schemas.popitem(last=False)
+            self._schema_bytes += len(prefix)
+            while len(self._schemas) > _MAX_SCHEMAS or self._schema_bytes > _MAX_SCHEMA_BYTES:
+                self._schema_bytes -= len(self._schemas.popitem(last=False)[0])
         else:
             self._schemas.move_to_end(prefix)
-        return known, end
+        return known
 
-    @staticmethod
-    def _learn(payload: Payload, *, plain: bool) -> KnownSchema:
+
+class _KnownSchema:
+    """A schema, and how the heads of its batches look.
+
+    Attributes:
+        schema: the schema.
+        shape: the shape of its batches; None where only Arrow's own reader can read them.
+    """
+
+    __slots__ = ("_layout", "schema", "shape")
+
+    def __init__(self, schema: pa.Schema, *, plain: bool) -> None:
+        self.schema = schema
+        self._layout: HeadLayout | None = None
         try:
-            schema = pa.ipc.open_stream(pa.py_buffer(payload)).schema
-            return KnownSchema(schema, readable=plain)
-        except ARROW_ERRORS as error:
-            raise DecodeError(f"a payload of {len(payload)} bytes is no Arrow IPC stream: {error}") from error
+            self.shape = BatchShape(schema) if plain else None
+        except NotPlainError:
+            self.shape = None
+
+    def read(self, shape: BatchShape, payload: Payload, start: int) -> list[ReceivedBatch]:
+        """Return the batches of a payload whose first message ends at `start`."""
+        batches: list[ReceivedBatch] = []
+        schema_bytes, total = start, len(payload)
+        while start < total:
+            layout = self._layout
+            measure = layout.measure(payload, start) if layout is not None else None
+            if layout is None or measure is None:
+                head = _head(payload, start)
+                if not head:
+                    break
+                layout = self._layout = HeadLayout(head, shape)
+                measure = layout.measure(payload, start) or Measure(0, 0, 0)
+            rows, arrow_bytes, body_bytes = measure
+            end = start + layout.size + body_bytes
+            if end > total:
+                raise DecodeError(f"a payload of {total} bytes ends within a record batch, which goes to byte {end}")
+            # a small payload is mostly its schema, and a copy lets go of that
+            copied = end - start < 8 * schema_bytes
+            data = bytes(payload[start:end]) if copied else memoryview(payload)[start:end]
+            held_bytes = (end - start if copied else total) + _OBJECT_BYTES
+            message = EncodedMessage(self.schema, data, layout, rows, arrow_bytes, held_bytes)
+            batches.append(ReceivedBatch(message, 0, rows))
+            start = end
+        return batches
 
 
-def _read_headers(known: KnownSchema, payload: Payload, start: int) -> list[ReceivedBatch]:
-    batches: list[ReceivedBatch] = []
-    schema_size, total = start, len(payload)
-    while start < total:
-        if start + FRAME.size > total:
-            raise DecodeError("a payload ends within the frame of a message")
-        mark, size = FRAME.unpack_from(payload, start)
-        if mark != CONTINUATION:
-            raise UnusualMessageError
-        if size == 0:  # the end of the stream, as the stream says
-            break
-        body = start + FRAME.size + size
-        if body > total or body % 8:
-            raise DecodeError(f"a payload of {total} bytes ends within a header of {size} bytes")
-        header = bytes(payload[start:body])
-        layout = known.layout
-        if layout is None or not layout.fits(header):
-            layout = known.layout = HeaderLayout(header)
-        end = body + layout.body_length(header)
-        if not body <= end <= total:
-            raise DecodeError(f"a payload of {total} bytes ends within a batch that goes to byte {end}")
-        rows, arrow_bytes = _measure(known, layout, header, end - body)
-        # a small payload is mostly its schema: the copy lets go of it
-        data = bytes(payload[start:end]) if end - start < 8 * schema_size else memoryview(payload)[start:end]
-        held = (end - start if isinstance(data, bytes) else total) + _OBJECT_BYTES
-        batches.append(
-            ReceivedBatch(known.schema, Message(known, data, rows), rows=rows, arrow_bytes=arrow_bytes, held_bytes=held)
-        )
-        start = end
-    return batches
-
-
-def _measure(known: KnownSchema, layout: HeaderLayout, header: bytes, body_length: int) -> tuple[int, int]:
-    """Return a batch's rows and Arrow bytes."""
-    rows = layout.rows(header)
-    if not 0 <= rows <= _MAX_ROWS:
-        raise DecodeError(f"a record batch announces {rows} rows")
-    if (layout.nodes, layout.buffers) != (known.nodes, known.buffers):
-        raise DecodeError(
-            f"a record batch has {layout.nodes} arrays in {layout.buffers} buffers, "
-            f"its schema asks for {known.nodes} in {known.buffers}"
-        )
-    lengths = layout.read_buffers(header)[1::2]
-    size = sum(lengths)
-    if size > body_length or min(lengths, default=0) < 0:
+def _head(payload: Payload, start: int) -> bytes:
+    """Return the head of the message at `start`; nothing where the stream says there that it ends."""
+    total = len(payload)
+    if start + FRAME.size > total:
+        raise DecodeError(f"a payload of {total} bytes ends within the frame of a message")
+    mark, header_bytes = FRAME.unpack_from(payload, start)
+    if mark != CONTINUATION:
         raise UnusualMessageError
-    null_counts = layout.read_nodes(header)[1::2]
-    # Arrow's reader leaves out the bitmap of an array without nulls
-    unread = sum([lengths[bitmap] for bitmap in compress(known.bitmaps, map(not_, null_counts)) if bitmap >= 0])
-    return rows, size - unread
+    if header_bytes == 0:
+        return b""
+    end = start + FRAME.size + header_bytes
+    if end > total:
+        raise DecodeError(f"a payload of {total} bytes ends within a header, which goes to byte {end}")
+    if end % 8:
+        raise UnusualMessageError
+    return bytes(payload[start:end])
 
 
-def _read_eagerly(known: KnownSchema, payload: Payload) -> list[ReceivedBatch]:
-    """Decode a payload with Arrow's own reader."""
+def _open(payload: Payload) -> pa.RecordBatchStreamReader:
     try:
-        stream = pa.ipc.open_stream(pa.py_buffer(payload))
+        return pa.ipc.open_stream(pa.py_buffer(payload))
+    except ARROW_ERRORS as error:
+        raise DecodeError(f"a payload of {len(payload)} bytes is no Arrow IPC stream: {error}") from error
+
+
+def _open_schema(payload: Payload) -> pa.Schema:
+    """Return the schema of a payload, of types and names that Python can look at."""
+    schema = _open(payload).schema
+    if has_hidden_intervals(schema):
+        schema = patch_schema(schema)
+    try:
+        _look_at(schema)
+    except ARROW_ERRORS as error:
+        raise DecodeError(f"the schema of a payload cannot be used: {error}") from error
+    return schema
+
+
+def _look_at(fields: Iterable[pa.Field]) -> None:
+    """Read the names and types of all fields, which raises where a name is not UTF-8."""
+    for field in fields:
+        _ = field.name
+        for child in range(field.type.num_fields):
+            _look_at([field.type.field(child)])
+
+
+def _read_eagerly(schema: pa.Schema, payload: Payload) -> list[ReceivedBatch]:
+    """Decode a payload with Arrow's own reader."""
+    stream = _open(payload)
+    try:
         batches = list(stream)
+        if has_hidden_intervals(stream.schema):
+            batches = [patch_batch(batch) for batch in batches]
     except ARROW_ERRORS as error:
         raise DecodeError(f"a payload of {len(payload)} bytes cannot be decoded: {error}") from error
     for batch in batches:
+        require_weight(batch.num_rows, batch.get_total_buffer_size())
         require_sound(batch)
-    return [ReceivedBatch.of(known.schema, batch) for batch in batches]
+    return [ReceivedBatch(DecodedMessage(schema, batch), 0, batch.num_rows) for batch in batches]

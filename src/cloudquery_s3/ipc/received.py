@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -10,28 +10,19 @@ from cloudquery_s3.errors import DecodeError
 from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
 
 if TYPE_CHECKING:
-    from cloudquery_s3.ipc.known_schema import KnownSchema
+    from cloudquery_s3.ipc.header import HeadLayout
 
 
-class Message:
-    """One record batch message, still encoded.
+class Message(Protocol):
+    """What one record batch message brought. Attributes as of `ReceivedBatch`."""
 
-    Attributes:
-        known: its schema.
-        data: the whole message: frame, header and body.
-        rows: how many rows its header announces.
-    """
-
-    __slots__ = ("_decoded", "data", "known", "rows")
-
-    def __init__(self, known: KnownSchema, data: bytes | memoryview, rows: int) -> None:
-        self.known = known
-        self.data = data
-        self.rows = rows
-        self._decoded: pa.RecordBatch | None = None
+    schema: pa.Schema
+    rows: int
+    arrow_bytes: int
+    held_bytes: int
 
     def decode(self, *, keep: bool = False) -> pa.RecordBatch:
-        """Return the batch, its buffers in this message's memory, sound (`require_sound`).
+        """Return all its rows as a sound record batch.
 
         Args:
             keep: remember the answer, for a message whose rows are asked for in several slices.
@@ -39,13 +30,61 @@ class Message:
         Raises:
             DecodeError: the bytes are not such a batch.
         """
+
+
+class DecodedMessage:
+    """A message that was decoded on receipt."""
+
+    __slots__ = ("_batch", "arrow_bytes", "held_bytes", "rows", "schema")
+
+    def __init__(self, schema: pa.Schema, batch: pa.RecordBatch) -> None:
+        self.schema: pa.Schema = schema
+        self.rows: int = batch.num_rows
+        self.arrow_bytes: int = batch.get_total_buffer_size()
+        self.held_bytes = self.arrow_bytes
+        self._batch = batch
+
+    def decode(self, *, keep: bool = False) -> pa.RecordBatch:  # noqa: ARG002 - it is kept anyway
+        """See `Message`."""
+        return self._batch
+
+
+class EncodedMessage:
+    """A message that is still bytes.
+
+    Attributes:
+        data: the whole message, head and body.
+        layout: where its head's numbers stand.
+    """
+
+    __slots__ = ("_decoded", "arrow_bytes", "data", "held_bytes", "layout", "rows", "schema")
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        data: bytes | memoryview,
+        layout: HeadLayout,
+        rows: int,
+        arrow_bytes: int,
+        held_bytes: int,
+    ) -> None:
+        self.schema = schema
+        self.data = data
+        self.layout = layout
+        self.rows = rows
+        self.arrow_bytes = arrow_bytes
+        self.held_bytes = held_bytes
+        self._decoded: pa.RecordBatch | None = None
+
+    def decode(self, *, keep: bool = False) -> pa.RecordBatch:
+        """See `Message`. The buffers lie in this message's memory."""
         if self._decoded is not None:
             return self._decoded
         data = pa.py_buffer(self.data)
-        if data.address % 8:  # kernels expect aligned buffers
+        if data.address % 8:  # kernels read int64 values in place
             data = pa.py_buffer(bytes(self.data))
         try:
-            batch = pa.ipc.read_record_batch(data, self.known.schema)
+            batch = pa.ipc.read_record_batch(data, self.schema)
         except ARROW_ERRORS as error:
             raise DecodeError(f"a record batch cannot be decoded: {error}") from error
         require_sound(batch)
@@ -62,52 +101,41 @@ class ReceivedBatch:
     Attributes:
         schema: the table's schema. Batches of one stream whose schema bytes were equal share the object.
         rows: how many rows.
-        arrow_bytes: the size that rotation counts: the sum of the Arrow buffers' lengths, equal to
-            `RecordBatch.get_total_buffer_size()` of the decoded batch; of a slice, its share by rows.
-            Source: contract C.2.
-        held_bytes: the memory that it takes until it is decoded and dropped; of a slice, its share by rows.
+        message: what they came in.
     """
 
-    __slots__ = ("_source", "_start", "_whole_arrow_bytes", "_whole_held_bytes", "_whole_rows", "rows", "schema")
+    __slots__ = ("_start", "message", "rows", "schema")
 
-    def __init__(
-        self, schema: pa.Schema, source: Message | pa.RecordBatch, *, rows: int, arrow_bytes: int, held_bytes: int
-    ) -> None:
-        self.schema = schema
+    def __init__(self, message: Message, start: int, rows: int) -> None:
+        self.schema = message.schema
         self.rows = rows
-        self._source = source
-        self._start = 0
-        self._whole_rows = rows
-        self._whole_arrow_bytes = arrow_bytes
-        self._whole_held_bytes = held_bytes
-
-    @classmethod
-    def of(cls, schema: pa.Schema, batch: pa.RecordBatch) -> ReceivedBatch:
-        """Return decoded, sound rows as if they had been received."""
-        size = batch.get_total_buffer_size()
-        return cls(schema, batch, rows=batch.num_rows, arrow_bytes=size, held_bytes=size)
+        self.message = message
+        self._start = start
 
     @property
     def is_slice(self) -> bool:
-        """Whether it is a part of what came in one message."""
-        return self.rows != self._whole_rows
-
-    @property
-    def message(self) -> Message | None:
-        """The encoded message that it is all of, or None."""
-        return self._source if isinstance(self._source, Message) and not self.is_slice else None
+        """Whether it is a part only of what came in one message."""
+        return self.rows != self.message.rows
 
     @property
     def arrow_bytes(self) -> int:
-        """See the class."""
-        if not self.is_slice:
-            return self._whole_arrow_bytes
-        return self.rows * max(1, self._whole_arrow_bytes // self._whole_rows)
+        """The size that rotation counts.
+
+        It is the sum of the Arrow buffers' lengths, equal to `RecordBatch.get_total_buffer_size()` of the decoded
+        batch. A slice counts its rows, each with the whole's average size, one byte at least.
+
+        Source: contract C.2.
+        """
+        message = self.message
+        if self.rows == message.rows:
+            return message.arrow_bytes
+        return self.rows * max(1, message.arrow_bytes // message.rows)
 
     @property
     def held_bytes(self) -> int:
-        """See the class."""
-        return self._whole_held_bytes * self.rows // self._whole_rows if self.is_slice else self._whole_held_bytes
+        """The memory that it takes until it is decoded and dropped. A slice counts its share by rows."""
+        message = self.message
+        return message.held_bytes * self.rows // message.rows if self.is_slice else message.held_bytes
 
     def slice(self, start: int, rows: int) -> ReceivedBatch:
         """Return `rows` rows from row `start` on; they share this batch's memory.
@@ -116,16 +144,8 @@ class ReceivedBatch:
             ValueError: there are no such rows.
         """
         if start < 0 or rows < 0 or start + rows > self.rows:
-            raise ValueError(f"rows {start} to {start + rows} of {self.rows}")
-        part = ReceivedBatch.__new__(ReceivedBatch)
-        part.schema = self.schema
-        part.rows = rows
-        part._source = self._source
-        part._start = self._start + start
-        part._whole_rows = self._whole_rows
-        part._whole_arrow_bytes = self._whole_arrow_bytes
-        part._whole_held_bytes = self._whole_held_bytes
-        return part
+            raise ValueError(f"a batch of {self.rows} rows has no {rows} rows from row {start} on")
+        return ReceivedBatch(self.message, self._start + start, rows)
 
     def decode(self) -> pa.RecordBatch:
         """Return the rows as a sound record batch.
@@ -133,5 +153,6 @@ class ReceivedBatch:
         Raises:
             DecodeError: the bytes are not such a batch.
         """
-        whole = self._source.decode(keep=self.is_slice) if isinstance(self._source, Message) else self._source
-        return whole.slice(self._start, self.rows) if self.is_slice else whole
+        if not self.is_slice:
+            return self.message.decode()
+        return self.message.decode(keep=True).slice(self._start, self.rows)

@@ -24,6 +24,12 @@ ARROW_ERRORS: Final = (
 )
 """What pyarrow raises on bytes that are no Arrow data."""
 
+_BINARY_OF: Final = {
+    pa.string(): pa.binary(),
+    pa.large_string(): pa.large_binary(),
+    pa.string_view(): pa.binary_view(),
+}
+
 
 def require_sound(batch: pa.RecordBatch) -> None:
     """Return if no value of a batch leads outside of its memory. Strings may hold any bytes.
@@ -55,10 +61,6 @@ def _require_sound_columns(batch: pa.RecordBatch) -> None:
 def _without_text(kind: pa.DataType) -> pa.DataType:
     """Return the type of the same memory layout that has binary for every string."""
     types = pa.types
-    if types.is_string(kind):
-        return pa.binary()
-    if types.is_large_string(kind):
-        return pa.large_binary()
     if types.is_map(kind):
         return pa.map_(_without_text(kind.key_type), _without_text(kind.item_type))
     if types.is_large_list(kind):
@@ -69,4 +71,4 @@ def _without_text(kind: pa.DataType) -> pa.DataType:
         return pa.list_(_without_text(kind.value_type))
     if types.is_struct(kind):
         return pa.struct([(field.name, _without_text(field.type)) for field in kind])
-    return kind
+    return _BINARY_OF.get(kind, kind)
