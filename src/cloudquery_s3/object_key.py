@@ -85,6 +85,11 @@ class PathTemplate:
         return key
 
 
+def literal_bytes(path: str) -> int:
+    """Return how long a path is without its placeholders, as UTF-8: no key can be shorter."""
+    return len(_PLACEHOLDER.sub("", path).encode())
+
+
 def _within_a_segment(name: str) -> str:
     return name.replace("%", "%25").replace("/", "%2F")
 

@@ -119,6 +119,6 @@ def test_no_key_at_all() -> None:
 
 
 @pytest.mark.parametrize(("path", "has"), [("{{TABLE}}/{{UUID}}", True), ("{{TABLE}}", False), ("{{uuid}}", False)])
-def test_has_file_id(path: str, has: bool) -> None:  # noqa: FBT001 - a parametrised truth
+def test_has_file_id(path: str, has: bool) -> None:
     """Only `{{UUID}}` makes the keys of one table differ."""
     assert PathTemplate(path, format="json", sync_id="").has_file_id is has

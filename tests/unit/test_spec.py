@@ -160,6 +160,7 @@ NAMED: list[tuple[str, dict[str, Any], str]] = [
     ("path", {"path": "test/./{{UUID}}"}, 'write "test/{{UUID}}"'),
     ("path", {"path": "test/../{{UUID}}"}, 'write "{{UUID}}"'),
     ("path", {"path": "{{UUID}}/"}, "end in /"),
+    ("path", {"path": "é" * 513 + "{{UUID}}"}, "is longer than S3 allows a key to be: 1024 bytes"),
     ("path", {"path": "../{{UUID}}"}, "must not lead out of the bucket"),
     ("path", {"path": "..", "no_rotate": True}, "must not lead out of the bucket"),
     ("path", {"path": ".", "no_rotate": True}, "must not lead out of the bucket"),
@@ -251,6 +252,7 @@ def test_refused(field: str, changes: dict[str, Any], text: str) -> None:
         {"no_rotate": True, "path": FIXED, **NO_LIMIT},
         {"no_rotate": True, "path": FIXED, "batch_size": -1},
         {"path": "a./{{UUID}}"},
+        {"path": "é" * 512 + "{{UUID}}{{TABLE}}"},
         {"format": "parquet", "format_spec": {"root_repetition": "optional", "max_row_group_length": 0}},
     ],
 )

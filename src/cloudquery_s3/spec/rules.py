@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from urllib.parse import urlsplit
 
 from cloudquery_s3.errors import SpecError
+from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.model import (
@@ -101,6 +102,8 @@ def _place(options: Options) -> Iterator[SpecError]:
         yield SpecError(f"must not contain //, ./ or ../ or end in /; write {quoted(clean)}", field="path")
     if clean in {".", ".."} or clean.startswith("../"):
         yield SpecError("must not lead out of the bucket; remove the dots", field="path")
+    if literal_bytes(path) > MAX_KEY_BYTES:
+        yield SpecError(f"is longer than S3 allows a key to be: {MAX_KEY_BYTES} bytes; shorten it", field="path")
 
 
 def _batching(options: Options) -> Iterator[SpecError]:

@@ -73,16 +73,12 @@ def _interplay() -> list[Schema]:
             _when("format", {"const": name}, {"format_spec": _nullable(_inlined(model.model_json_schema()))})
             for name, model in formats.items()
         ),
+        _when("path", {"pattern": _HAS_UUID}, {"no_rotate": {"const": False}}),
         {
             **_when(
                 "no_rotate",
                 {"const": True},
-                {
-                    "path": {"not": {"pattern": _HAS_UUID}},
-                    "batch_size": _NOT_SET,
-                    "batch_size_bytes": _NOT_SET,
-                    "batch_timeout": _NOT_SET,
-                },
+                {"batch_size": _NOT_SET, "batch_size_bytes": _NOT_SET, "batch_timeout": _NOT_SET},
             ),
             "else": {"properties": {"path": {"pattern": _HAS_UUID}}},
         },
