@@ -16,7 +16,8 @@ from cloudquery_s3.formats.required import conformed, has_required, relaxed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudquery_s3.formats.encoder import Alterations, Chunk
+    from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.formats.encoder import Alterations
 
 Version: TypeAlias = Literal["v1.0", "v2.4", "v2.6", "v2Latest"]
 
@@ -126,12 +127,10 @@ class ParquetEncoder:
         convert = self._converts[index]
         if convert is not None:
             chunks = [convert(chunk) for chunk in chunks]
+        if has_required(self._fields[index]):
+            self._fields[index] = self._relaxed(self._fields[index], chunks)
         field = self._fields[index]
-        if has_required(field):
-            field = self._relaxed(field, chunks)
-            self._fields[index] = field
-            chunks = [conformed(chunk, field) for chunk in chunks]
-        return pa.chunked_array(chunks, field.type)
+        return pa.chunked_array([conformed(chunk, field) for chunk in chunks], field.type)
 
     def _relaxed(self, field: pa.Field, chunks: list[pa.Array]) -> pa.Field:
         field, nulls = relaxed(field, chunks)

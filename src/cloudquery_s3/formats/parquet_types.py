@@ -21,6 +21,7 @@ from cloudquery_s3.formats.text.cells import (
     uuid_text,
 )
 from cloudquery_s3.formats.text.nested import mark_of
+from cloudquery_s3.formats.text.numbers import decimal_text
 from cloudquery_s3.formats.utf8 import utf8_text
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _storable(kind: pa.DataType) -> tuple[pa.DataType, Convert] | None:
 def _without_negative_scale(kind: pa.DataType) -> tuple[pa.DataType, Convert]:
     digits = kind.precision - kind.scale
     if digits > _MAX_DIGITS:
-        return pa.string(), lambda cells: cells.cast(pa.string())
+        return pa.string(), decimal_text
     new_type = pa.decimal128(digits, 0) if digits <= _MAX_DIGITS_128 else pa.decimal256(digits, 0)
     return new_type, lambda cells: cells.cast(new_type)
 
