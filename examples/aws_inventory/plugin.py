@@ -194,6 +194,7 @@ def _inserts(aws: Aws, table: Table) -> Iterator[Any]:
     from examples.aws_inventory.rows import record_batches
 
     sent = 0
+    log("info", "listing", table=table.name)
     for items in listing(aws, table):
         for batch in record_batches(table, items):
             yield plugin_pb2.Sync.Response(insert=plugin_pb2.Sync.MessageInsert(record=_ipc(batch.schema, batch)))

@@ -30,6 +30,8 @@ def main() -> int:
     spec = parser.parse_args().spec
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160  # a log file does not wrap
     try:
         return demonstrate(spec, console)
     except DemoError as error:

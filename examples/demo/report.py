@@ -35,13 +35,16 @@ SELECT t.manufacturer,
        count(DISTINCT o.location) AS zones,
        max(t.vcpus) AS max_vcpus,
        max(t.memory_mib) // 1024 AS max_memory_gib
-FROM aws_ec2_instance_types t JOIN aws_ec2_instance_type_offerings o USING (instance_type)
+FROM aws_ec2_instance_types t
+JOIN aws_ec2_instance_type_offerings o USING (instance_type)
 GROUP BY ALL ORDER BY instance_types DESC"""
 
 _JSON_QUERY: Final = """
-SELECT policy_name, update_date::DATE AS updated, json_array_length(document, '$.Statement') AS statements,
-       strlen(document) AS bytes
-FROM aws_iam_policies ORDER BY bytes DESC LIMIT 5"""
+SELECT policy_name,
+       update_date::DATE AS updated,
+       json_array_length(document, '$.Statement') AS statements,
+       length(document) AS characters
+FROM aws_iam_policies ORDER BY characters DESC LIMIT 5"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ def fetch(bucket: Bucket, objects: Iterable[StoredObject], folder: Path) -> list
 
 def show_objects(console: Console, found: list[Found]) -> None:
     """Print a table of the objects: all of a few, the first of many."""
-    table = Table("table", "key", title="Objects in the bucket", title_justify="left", title_style="bold", box=None)
+    table = Table(title="Objects in the bucket", title_justify="left", title_style="bold", box=None)
+    table.add_column("table", no_wrap=True)
+    table.add_column("key", overflow="fold")
     table.add_column("rows", justify="right")
     table.add_column("size", justify="right")
     for one in found[:_SHOWN]:

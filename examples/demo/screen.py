@@ -61,14 +61,14 @@ class Screen:
         grid.add_column(justify="right", min_width=12)
         grid.add_column(justify="right")
         progress = self._progress
-        if progress is None:
+        if progress is None or not progress.sent:
             grid.add_row(self._spinner, f"[dim]starting the CLI and its plugins, {self._seconds():.0f} s[/]")
             return grid
         for table, rows in progress.sent.items():
             mark = "[green]✓[/]" if table in progress.listed else self._spinner
             written = progress.objects[table]
-            objects = f"{written} object{'s' * (written != 1)}" if written else "[dim]buffered[/]"
-            grid.add_row(mark, table, f"{rows:,} rows", objects)
+            objects = f"{written} object{'s' * (written != 1)}" if written else ""
+            grid.add_row(mark, table, f"{rows:,} rows" if rows or table in progress.listed else "", objects)
         grid.add_row(
             "",
             f"[dim]{self._seconds():.0f} s[/]",

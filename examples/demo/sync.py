@@ -51,6 +51,8 @@ class Progress:
             self.errors.append(line.strip().removeprefix("Error: "))  # the CLI's last words, which it logs as well
             return
         match entry.get("message"):
+            case "listing":
+                self.sent[entry["table"]] = 0
             case "rows sent":
                 self.sent[entry["table"]] = entry["rows"]
             case "table done":
