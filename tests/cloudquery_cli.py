@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
-import rows
 from cloudquery.discovery_v1 import discovery_pb2, discovery_pb2_grpc
 from cloudquery.plugin_v3 import plugin_pb2, plugin_pb2_grpc
+
+import rows
+import s3_servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,11 +74,8 @@ def run(command: str, *documents: dict[str, Any], folder: Path, timeout: float =
     return Result(done.returncode, done.stdout, [json.loads(line) for line in lines if line.startswith("{")])
 
 
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
+CREDENTIALS = s3_servers.S3Server("any", "").environment()
+"""What a test server's administrator has in the environment."""
 
 
 def source(address: str, *, name: str = "src", destinations: tuple[str, ...] = ("dst",)) -> dict[str, Any]:
@@ -147,7 +146,7 @@ def scripted_source(script: Callable[[], Iterator[tuple[str, Any]]], tables: lis
 
 @contextmanager
 def plugin_process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `cloudquery-s3 serve` on a free port, as a service behind `registry: grpc`; gives the process and the address."""
+    """Run `cloudquery-s3 serve` on a free port, as a service behind `registry: grpc`; gives process and address."""
     command = [str(PLUGIN), "serve", "--address", "127.0.0.1:0", "--log-format", "json", *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **CREDENTIALS}

@@ -31,7 +31,7 @@ def extension_of(field: pa.Field) -> Extension | None:
 
 def table_name(schema: pa.Schema) -> str:
     """Return the table's name from its schema's metadata, or "" where there is none."""
-    return (schema.metadata or {}).get(_TABLE_NAME, b"").decode(errors="replace")
+    return str((schema.metadata or {}).get(_TABLE_NAME, b""), errors="replace")
 
 
 def asks_for_upserts(schema: pa.Schema) -> bool:

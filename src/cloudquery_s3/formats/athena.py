@@ -15,7 +15,8 @@ from cloudquery_s3.formats.text.nested import mark_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudquery_s3.formats.encoder import Alterations, Chunk, Encoder, Format
+    from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.formats.encoder import Alterations, Encoder, Format
 
 _RENAMED = "JSON keys are rewritten for Athena"
 _NOT_JSON = "JSON that does not parse keeps its keys"

@@ -24,7 +24,8 @@ from cloudquery_s3.formats.text.rows import glue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudquery_s3.formats.encoder import Alterations, Chunk, Encoder
+    from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.formats.encoder import Alterations, Encoder
     from cloudquery_s3.formats.text.rows import Cells
 
 _NO_DELIMITERS = frozenset('"\r\n')

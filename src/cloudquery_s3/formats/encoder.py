@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
 
-Chunk: TypeAlias = bytes | memoryview
-"""A piece of an object's bytes; an object is its chunks in order."""
+    from cloudquery_s3.chunk import Chunk
 
 
 class Alterations:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cloudquery_s3.formats.encoder import Alterations, Chunk, Encoder, Format
+    from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.formats.encoder import Alterations, Encoder, Format
 
 DEFAULT_LEVEL: Final = 5
 """The cheapest level whose objects are not larger than the reference's."""

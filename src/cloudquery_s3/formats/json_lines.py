@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cloudquery_s3.formats.encoder import Alterations, Chunk, Encoder
+    from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.formats.encoder import Alterations, Encoder
 
 
 class JsonLines:

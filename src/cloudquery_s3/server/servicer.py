@@ -102,7 +102,7 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
     @_answers
     async def GetSpecSchema(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
         """Return the JSON schema of the spec."""
-        from cloudquery_s3.spec import json_schema  # noqa: PLC0415 -- serving must not wait for its imports
+        from cloudquery_s3.spec.schema import json_schema  # noqa: PLC0415 -- serving must not wait for its imports
 
         return plugin_pb2.GetSpecSchema.Response(json_schema=json_schema())
 

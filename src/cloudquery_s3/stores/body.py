@@ -11,7 +11,7 @@ from isal import isal_zlib
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloudquery_s3.formats.encoder import Chunk
+    from cloudquery_s3.chunk import Chunk
 
 _SMALL: Final = 64 * 1024
 """Chunks below this are sent together: one copy is cheaper than one system call each."""

@@ -11,7 +11,7 @@ from cloudquery_s3.stores.object_store import StoredObject
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cloudquery_s3.formats.encoder import Chunk
+    from cloudquery_s3.chunk import Chunk
 
 Operation: TypeAlias = str
 """`Write`, `PutObject`, `GetObject` or `DeleteObject`."""
@@ -80,6 +80,9 @@ class MemoryWriter:
         self._store.before("Write", self._key)
         self._chunks.extend(chunks)
         self.buffered_bytes += sum(memoryview(chunk).nbytes for chunk in chunks)
+
+    def flush(self) -> None:
+        """Do nothing: all of an object is held here anyway."""
 
     def commit(self) -> StoredObject:
         """Make the object visible, whole."""

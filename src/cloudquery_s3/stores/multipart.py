@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor, Future
 
-    from cloudquery_s3.formats.encoder import Chunk
+    from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.stores.s3_requests import S3Client
 
 log = structlog.get_logger(__name__)

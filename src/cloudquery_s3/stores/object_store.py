@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudquery_s3.formats.encoder import Chunk
+    from cloudquery_s3.chunk import Chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,13 @@ class ObjectWriter(Protocol):
 
     def write(self, chunks: Sequence[Chunk]) -> None:
         """Append bytes. May send parts, and waits while too many are under way.
+
+        Raises:
+            StoreError: a part could not be stored.
+        """
+
+    def flush(self) -> None:
+        """Send what a store can take already, so that it need not be held in memory; what cannot be sent alone stays.
 
         Raises:
             StoreError: a part could not be stored.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Executor
 
-    from cloudquery_s3.formats.encoder import Chunk
+    from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.retry import Pause
     from cloudquery_s3.stores.s3_errors import RequestFailedError
@@ -145,7 +145,16 @@ class S3Writer:
         self._pending += views
         self._pending_bytes += added
         self._size_bytes += added
-        if self._upload is None and self._pending_bytes > self._settings.single_put_max_bytes:
+        if self._upload or self._pending_bytes > self._settings.single_put_max_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send whole parts; less than a part stays.
+
+        Raises:
+            StoreError: a part could not be stored.
+        """
+        if self._upload is None and self._pending_bytes >= self._settings.part_size_bytes:
             self._upload = self._new_upload()
             self._upload.begin()
         if self._upload:

@@ -11,24 +11,26 @@ _IN_FLIGHT_SHARE: Final = 3
 class Holder(Protocol):
     """Who holds rows of an open object."""
 
-    def relieve(self) -> None:
-        """Send what is held on its way, so that it stops being held."""
+    def relieve(self) -> bool:
+        """Send what is held on its way, so that it stops being held; return False if that would not pay."""
 
 
 class MemoryBudget:
     """Counts the bytes of rows that are received and not yet in the bucket; lets a stream wait until there is room.
 
-    Bytes are either *held* (of objects that may still grow) or *in flight* (handed to a worker, to be encoded and
-    uploaded; counted twice, for the encoded copy). Two thirds of the limit are for the former, one for the latter: a
-    store that is slower than the source slows the source down, and does not fill the memory first.
+    Bytes are *held* (rows of an object that may still grow), *in flight* (handed to a worker, to be encoded and
+    uploaded; counted twice, for the encoded copy) or *buffered* (encoded, and too few to be sent before more come). Two
+    thirds of the limit are for what is held and buffered, one for what is in flight: a store that is slower than the
+    source slows the source down, and does not fill the memory first.
 
     Lives on the event loop: not thread-safe.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self.in_flight_bytes = 0
         self.held_bytes = 0
+        self.in_flight_bytes = 0
+        self.buffered_bytes = 0
         self._held: dict[Holder, int] = {}
         self._landed = asyncio.Event()
 
@@ -44,23 +46,30 @@ class MemoryBudget:
         return size_bytes
 
     def launch(self, size_bytes: int) -> None:
-        """Count bytes that are handed to a worker or wait in an upload; negative when they have landed."""
+        """Count bytes that are handed to a worker."""
         self.in_flight_bytes += size_bytes
-        if size_bytes < 0:
-            self._landed.set()
+
+    def land(self, size_bytes: int, *, newly_buffered_bytes: int) -> None:
+        """Forget bytes in flight, and count those of them that wait in an upload (negative: that have left it)."""
+        self.in_flight_bytes -= size_bytes
+        self.buffered_bytes += newly_buffered_bytes
+        self._landed.set()
 
     async def make_room(self, size_bytes: int) -> None:
         """Return when so many more bytes may be held.
 
-        While too much is in flight, a landing is waited for; while open objects leave no room, the largest is sent on its
-        way. Bytes above the limit pass alone: with nothing held there is nothing to send on.
+        While too much is in flight, a landing is waited for; while open objects leave no room, the largest is sent on
+        its way. The limit gives way where nothing can be sent: to bytes that alone are more than it, and to open
+        objects of fixed keys that are each too small for a part of an upload.
         """
         in_flight_limit = self.limit_bytes // _IN_FLIGHT_SHARE
+        open_limit = self.limit_bytes - in_flight_limit
         while True:
             if self.in_flight_bytes > in_flight_limit:
                 self._landed.clear()
                 await self._landed.wait()
-            elif self._held and self.held_bytes + size_bytes > self.limit_bytes - in_flight_limit:
-                max(self._held, key=self._held.__getitem__).relieve()
-            else:
+            elif self.held_bytes + self.buffered_bytes + size_bytes <= open_limit or not self._relieve_largest():
                 return
+
+    def _relieve_largest(self) -> bool:
+        return bool(self._held) and max(self._held, key=self._held.__getitem__).relieve()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cloudquery_s3.errors import ClosedError
 from cloudquery_s3.formats import make_format
-from cloudquery_s3.object_key import PathTemplate
 from cloudquery_s3.stores import probe
 from cloudquery_s3.stores.s3 import s3_store
 from cloudquery_s3.writer.budget import MemoryBudget
@@ -20,6 +19,8 @@ from cloudquery_s3.writer.table_writer import Plant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudquery_s3.formats.encoder import Format
+    from cloudquery_s3.object_key import PathTemplate
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.object_store import ObjectStore
 
@@ -41,15 +42,16 @@ class Destination:
         Blocks. Raises:
             StoreError: there are no credentials, or the test object could not be written.
         """
-        store = s3_store(spec)
+        file_format = make_format(spec)
+        template = spec.path_template(sync_id=sync_id)
+        store = s3_store(spec, content_type=file_format.content_type)
         try:
-            template = PathTemplate(spec.path, format=spec.format_placeholder, sync_id=sync_id)
             if spec.test_write:
                 probe.try_write(store, template.render("TEST_TABLE", file_id="TEST_UUID", now=_now()))
         except BaseException:
             store.close()
             raise
-        return cls(spec, store, _plant(spec, store, template))
+        return cls(spec, store, _plant(spec, template, file_format, store))
 
     def open_stream(self, on_fatal: Callable[[], None]) -> StreamWriter:
         """Begin a Write; `on_fatal` is called when it cannot go on. The caller ends it with `end_stream`."""
@@ -80,12 +82,12 @@ class Destination:
             self.store.close()
 
 
-def _plant(spec: Spec, store: ObjectStore, template: PathTemplate) -> Plant:
+def _plant(spec: Spec, template: PathTemplate, file_format: Format, store: ObjectStore) -> Plant:
     return Plant(
         template=template,
         policy=RotationPolicy(max_rows=spec.batch_size, max_bytes=spec.batch_size_bytes),
         timeout_s=spec.batch_timeout_s,
-        file_format=make_format(spec),
+        file_format=file_format,
         store=store,
         lanes=Lanes(),
         budget=MemoryBudget(spec.memory_budget),

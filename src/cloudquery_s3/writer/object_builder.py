@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cloudquery_s3.formats.encoder import Chunk, Format
+    from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.formats.encoder import Format
     from cloudquery_s3.ipc import ReceivedBatch
     from cloudquery_s3.stores.object_store import ObjectStore, StoredObject
 
@@ -48,8 +49,8 @@ class ObjectBuilder:
         """Encoded bytes that wait in memory."""
         return self._upload.buffered_bytes
 
-    def write(self, batches: Sequence[ReceivedBatch]) -> None:
-        """Append rows.
+    def write(self, batches: Sequence[ReceivedBatch], *, flush: bool) -> None:
+        """Append rows; with `flush`, send what can be sent instead of holding it.
 
         Raises:
             DecodeError: the rows are not what their header promised.
@@ -61,6 +62,8 @@ class ObjectBuilder:
             chunks = self._encode(decoded)
         self.rows += sum(batch.num_rows for batch in decoded)
         self._upload.write(chunks)
+        if flush:
+            self._upload.flush()
 
     def commit(self) -> StoredObject:
         """Make the object visible and whole.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class _Piece:
     batches: list[ReceivedBatch]
     in_flight_bytes: int
+    flush: bool
     last: bool
 
 
@@ -46,6 +47,7 @@ class OpenObject:
         self._pending: list[ReceivedBatch] = []
         self._pieces: asyncio.Queue[_Piece] = asyncio.Queue()
         self._in_flight_bytes = 0
+        self._buffered_bytes = 0
         self._given_up = False
         self._ended = False
         self._lanes = lanes
@@ -59,12 +61,19 @@ class OpenObject:
         self.pending_bytes += batch.arrow_bytes
         self._budget.hold(holder, batch.held_bytes)
 
-    def send(self, holder: Holder, *, last: bool) -> None:
-        """Hand the pending rows to the workers; with `last`, the object ends behind them."""
+    def send(self, holder: Holder, *, flush: bool = False, last: bool = False) -> None:
+        """Hand the pending rows to the workers.
+
+        Args:
+            holder: who has answered for their memory so far.
+            flush: the upload shall send what it can, instead of waiting until it must.
+            last: the object ends behind them.
+        """
         in_flight_bytes = 2 * self._budget.release(holder)  # the rows and their encoded copy
         if not self._ended:
-            self._count(in_flight_bytes)
-            self._pieces.put_nowait(_Piece(self._pending, in_flight_bytes, last))
+            self._budget.launch(in_flight_bytes)
+            self._in_flight_bytes += in_flight_bytes
+            self._pieces.put_nowait(_Piece(self._pending, in_flight_bytes, flush, last))
         self._pending, self.pending_bytes = [], 0
 
     def give_up(self, holder: Holder) -> None:
@@ -84,22 +93,22 @@ class OpenObject:
                 piece = await self._pieces.get()
                 if self._given_up:
                     return None
-                buffered_before = self.builder.buffered_bytes
                 stored = await self._lanes.run(partial(self._work, piece))
-                self._count(self.builder.buffered_bytes - buffered_before - piece.in_flight_bytes)
+                self._land(piece.in_flight_bytes, still_buffered_bytes=self.builder.buffered_bytes)
             return stored
         finally:
             self._ended = True
             if stored is None:
                 await self._lanes.run(self.builder.abort)
-            self._count(-self._in_flight_bytes)
+            self._land(self._in_flight_bytes, still_buffered_bytes=0)
 
     def _work(self, piece: _Piece) -> StoredObject | None:
         if piece.batches:
-            self.builder.write(piece.batches)
+            self.builder.write(piece.batches, flush=piece.flush)
             piece.batches.clear()  # they are encoded: free them before the upload takes its time
         return self.builder.commit() if piece.last else None
 
-    def _count(self, in_flight_bytes: int) -> None:
-        self._in_flight_bytes += in_flight_bytes
-        self._budget.launch(in_flight_bytes)
+    def _land(self, in_flight_bytes: int, *, still_buffered_bytes: int) -> None:
+        self._in_flight_bytes -= in_flight_bytes
+        self._budget.land(in_flight_bytes, newly_buffered_bytes=still_buffered_bytes - self._buffered_bytes)
+        self._buffered_bytes = still_buffered_bytes

@@ -49,6 +49,7 @@ class StreamWriter:
         self._reader = IpcReader()
         self._tables: dict[str, TableWriter] = {}
         self._names: dict[int, tuple[pa.Schema, str]] = {}
+        self._fixed_keys: dict[str, str] = {}
         self.fatal: PluginError | None = None
         self._failures: dict[str, Exception] = {}
         self._warned_of_write_mode = False
@@ -168,7 +169,18 @@ class StreamWriter:
         if writer is None:
             writer = self._tables[name] = TableWriter(name, self._plant, self)
             self.report.table(name)
+            self._claim_key(name)
         return writer
+
+    def _claim_key(self, table: str) -> None:
+        """Fail a table whose fixed key another table has: one would replace the other (`a-b` and `a_b`)."""
+        if not self._plant.template.has_file_id:
+            key = self._plant.template.render(table, file_id="", now=self._plant.now())
+            owner = self._fixed_keys.setdefault(key, table)
+            if owner != table:
+                self.failed(
+                    table, TableError(table, f"its key {key} is that of table {owner}: use {{{{TABLE}}}} in 'path'")
+                )
 
     def _name(self, schema: pa.Schema) -> str:
         known = self._names.get(id(schema))

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 PIECE_BYTES: Final = 64 << 20
 """With so many Arrow bytes pending, an object is encoded and sent as far as it goes: it is never whole in memory."""
 
+LEAST_PIECE_BYTES: Final = 1 << 20
+"""Fewer Arrow bytes are not encoded on their own: Parquet would be a heap of small row groups."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plant:
@@ -114,12 +117,15 @@ class TableWriter:
             if cut.closes:
                 self.seal()
 
-    def relieve(self) -> None:
+    def relieve(self) -> bool:
         """Send on what is held: as an object of its own where keys are unique, else as a piece of the open one."""
         if self._plant.template.has_file_id:
             self.seal()
-        elif self._open is not None:
-            self._open.send(self, last=False)
+        elif self._open is not None and self._open.pending_bytes >= LEAST_PIECE_BYTES:
+            self._open.send(self, flush=True)
+        else:
+            return False
+        return True
 
     def seal(self) -> None:
         """End the open object, if there is one: it is on its way into the bucket."""
@@ -174,7 +180,7 @@ class TableWriter:
             self._open = self._new_object(batch.schema)
         self._open.add(batch, self)
         if self._open.pending_bytes >= PIECE_BYTES:
-            self._open.send(self, last=False)
+            self._open.send(self)
 
     def _new_key(self) -> str:
         return self._plant.template.render(self.name, file_id=self._plant.new_id(), now=self._plant.now())

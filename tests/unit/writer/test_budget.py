@@ -12,9 +12,10 @@ class Table:
         self.budget = budget
         self.sent: list[int] = []
 
-    def relieve(self) -> None:
+    def relieve(self) -> bool:
         self.sent.append(self.budget.release(self))
         self.budget.launch(self.sent[-1])
+        return True
 
 
 def test_the_largest_open_object_makes_room() -> None:
@@ -40,7 +41,7 @@ def test_a_slow_store_makes_the_stream_wait() -> None:
         waiting = asyncio.ensure_future(budget.make_room(1))
         await asyncio.sleep(0)
         assert not waiting.done()
-        budget.launch(-1)
+        budget.land(1, newly_buffered_bytes=0)
         await waiting
 
     asyncio.run(scenario())
@@ -66,5 +67,21 @@ def test_what_is_released_is_free() -> None:
     budget.hold(table, 5)
     budget.hold(table, 7)
     table.relieve()
-    budget.launch(-12)
-    assert (budget.held_bytes, budget.in_flight_bytes) == (0, 0)
+    budget.land(12, newly_buffered_bytes=5)
+    budget.land(0, newly_buffered_bytes=-5)
+    assert (budget.held_bytes, budget.in_flight_bytes, budget.buffered_bytes) == (0, 0, 0)
+
+
+def test_what_cannot_be_sent_is_not_waited_for() -> None:
+    """Where the largest open object cannot be sent on, the limit gives way instead of blocking the stream."""
+
+    class Stuck:
+        def relieve(self) -> bool:
+            return False
+
+    async def scenario() -> None:
+        budget = MemoryBudget(300)
+        budget.hold(Stuck(), 250)
+        await asyncio.wait_for(budget.make_room(100), 5)
+
+    asyncio.run(scenario())

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from cloudquery_s3.formats.json_lines import JsonLines
-from cloudquery_s3.formats.parquet import Parquet
 
 import rows
 import virtual_time
@@ -23,6 +21,8 @@ from cloudquery_s3.errors import (
     WriteFailedError,
     WriteModeError,
 )
+from cloudquery_s3.formats.json_lines import JsonLines
+from cloudquery_s3.formats.parquet import Parquet
 from cloudquery_s3.object_key import PathTemplate
 from cloudquery_s3.stores.memory import MemoryStore
 from cloudquery_s3.writer.budget import MemoryBudget
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stream(store: MemoryStore, **settings: Any) -> Iterator[StreamWriter]:
-    """A stream into a memory store: JSON lines at `{{TABLE}}/{{UUID}}`, no limits, unless the settings say otherwise."""
+    """A stream into a memory store: JSON lines at `{{TABLE}}/{{UUID}}` and no limits, if the settings say no other."""
     ids = count()
     lanes = Lanes()
     plant = Plant(
@@ -62,6 +62,7 @@ def content(store: MemoryStore) -> dict[str, list[int]]:
 
 
 def values(table: str, *numbers: int) -> bytes:
+    """An Insert's payload."""
     return rows.ipc(rows.batch(table, list(numbers)))
 
 
@@ -147,7 +148,7 @@ def test_objects_committed_before_an_abort_stay() -> None:
     async def scenario() -> None:
         with stream(store, max_rows=2) as writer:
             await writer.insert(values("a", 1, 2, 3))
-            while not store.objects:
+            while not store.objects:  # noqa: ASYNC110 -- a worker thread will put it there
                 await asyncio.sleep(0.001)
             await writer.abort()
 
@@ -303,6 +304,21 @@ def test_changed_columns_share_a_json_object() -> None:
     assert store.objects["a"].decode().splitlines() == ['{"n":1}', '{"n":2,"s":"x"}']
 
 
+def test_two_tables_never_share_a_key() -> None:
+    """Where two tables' names make one fixed key, the second fails by name instead of replacing the first."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store, path="{{TABLE_HYPHEN}}") as writer:
+            await writer.insert(values("a_b", 1))
+            await writer.insert(values("a-b", 2))
+            with pytest.raises(WriteFailedError, match="its key a-b is that of table a_b"):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert content(store) == {"a-b": [1]}
+
+
 def test_an_interrupted_block_of_inserts_stays_one_object() -> None:
     """With a fixed key, a migrate message between a table's inserts does not make it overwrite itself (H4)."""
     store = MemoryStore()
@@ -341,16 +357,16 @@ def test_a_small_budget_loses_nothing(path: str) -> None:
     """With a memory budget far below the data, every row still arrives, in order, and the budget ends empty."""
     store = MemoryStore()
 
-    async def scenario() -> tuple[int, int]:
+    async def scenario() -> tuple[int, int, int]:
         with stream(store, path=path, memory_budget=20_000) as writer:
             for start in range(0, 5000, 50):
                 await writer.insert(values("a", *range(start, start + 50)))
                 await writer.insert(values("b", *range(start, start + 50)))
             await writer.finish()
             budget = writer._plant.budget
-            return budget.held_bytes, budget.in_flight_bytes
+            return budget.held_bytes, budget.in_flight_bytes, budget.buffered_bytes
 
-    assert asyncio.run(scenario()) == (0, 0)
+    assert asyncio.run(scenario()) == (0, 0, 0)
     made = content(store)
     for table in ("a", "b"):
         keys = sorted(
