@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from cloudquery_s3.formats.normalise import Normaliser
 from cloudquery_s3.formats.text.buffers import row_bytes
-from cloudquery_s3.formats.text.csv_cells import csv_text, never_blank, quoted_where_needed
+from cloudquery_s3.formats.text.csv_cells import csv_renderer, never_blank, quoted_where_needed
 from cloudquery_s3.formats.text.pieces import pieces
 from cloudquery_s3.formats.text.rows import glue
 
@@ -55,8 +55,11 @@ class Csv:
 class _CsvEncoder:
     def __init__(self, schema: pa.Schema, alterations: Alterations, delimiter: str, *, skip_header: bool) -> None:
         self._normalise = Normaliser(schema)
-        self._fields = list(self._normalise.schema)
-        self._reports = [partial(alterations.add, field.name) for field in self._fields]
+        self._names = self._normalise.schema.names
+        self._columns = [
+            (csv_renderer(field, ord(delimiter)), partial(alterations.add, field.name))
+            for field in self._normalise.schema
+        ]
         self._delimiter = delimiter
         self._header_due = not skip_header
 
@@ -73,12 +76,12 @@ class _CsvEncoder:
         if not self._header_due:
             return []
         self._header_due = False
-        names = [pa.array([field.name], pa.string()) for field in self._fields]
-        return [self._glued([quoted_where_needed(name, ord(self._delimiter)) for name in names], 1)]
+        names = [quoted_where_needed(pa.array([name]), ord(self._delimiter)) for name in self._names]
+        return [self._glued(names, 1)]
 
     def _lines(self, piece: pa.RecordBatch) -> Chunk:
-        columns = zip(self._normalise(piece).columns, self._fields, self._reports, strict=True)
-        cells = [csv_text(column, field, ord(self._delimiter), report) for column, field, report in columns]
+        columns = zip(self._normalise(piece).columns, self._columns, strict=True)
+        cells = [render(column, report) for column, (render, report) in columns]
         return self._glued([never_blank(cells[0])] if len(cells) == 1 else cells, piece.num_rows)
 
     def _glued(self, cells: Sequence[Cells], count: int) -> Chunk:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloudquery_s3.formats.normalise import Normaliser
 from cloudquery_s3.formats.text.buffers import row_bytes
-from cloudquery_s3.formats.text.nested import object_text
+from cloudquery_s3.formats.text.nested import ObjectText
 from cloudquery_s3.formats.text.pieces import pieces
 from cloudquery_s3.table import same_columns
 
@@ -63,9 +63,10 @@ class _Rows:
     def __init__(self, schema: pa.Schema, alterations: Alterations) -> None:
         self.schema = schema
         self._normalise = Normaliser(schema)
-        self._fields = list(self._normalise.schema)
-        self._reports = [partial(alterations.add, field.name) for field in self._fields]
+        fields = list(self._normalise.schema)
+        self._objects = ObjectText(fields, html=False, end="}\n")
+        self._reports = [partial(alterations.add, field.name) for field in fields]
 
     def lines(self, batch: pa.RecordBatch) -> Chunk:
-        columns = zip(self._normalise(batch).columns, self._fields, self._reports, strict=True)
-        return row_bytes(object_text(list(columns), batch.num_rows, html=False, end="}\n"))
+        columns = self._normalise(batch).columns
+        return row_bytes(self._objects(columns, self._reports, batch.num_rows))

@@ -5,6 +5,7 @@ Source: contract D.1, D.3.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,65 +14,83 @@ from pyarrow import types
 
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, spans, valid_flags
 from cloudquery_s3.formats.text.escapes import quotes_doubled, ranks
-from cloudquery_s3.formats.text.nested import bare_text, is_bare, json_text, mark_of, plain_text
+from cloudquery_s3.formats.text.nested import bare_text, is_bare, json_renderer, mark_of, plain_kernel
 from cloudquery_s3.formats.text.network import inet_text
 from cloudquery_s3.formats.text.octets import mac_text, uuid_text
 from cloudquery_s3.formats.text.rows import Cells
-from cloudquery_s3.formats.text.spans_of_time import interval_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from cloudquery_s3.table import Extension
+    from cloudquery_s3.formats.text.nested import Render, Report
 
-    Report: TypeAlias = Callable[[str, int], None]
+    Kernel: TypeAlias = Callable[[pa.Array, Report], pa.Array]
 
 BAD_INET: Final = "a network address that does not parse is written as it is"
 PLAIN_LETTERS: Final = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-./:=")
 """What numbers, dates, base64 and the like consist of: only a delimiter among these forces quotes on them."""
 
-_UNSAFE: Final = b'"\r\n'
+_QUOTE: Final = ord('"')
+_CARRIAGE_RETURN: Final = ord("\r")
+_LINE_FEED: Final = ord("\n")
 _BLANK_FIRST: Final = np.isin(np.arange(256), list(b"\t\v\f "))
 _OPENS_BLANK: Final = np.isin(np.arange(256), [*b"\t\v\f \\", 0xC2, 0xE1, 0xE2, 0xE3])
 """The first bytes of what Go takes for white space, and of `\\.`."""
 
 
-def csv_text(cells: pa.Array, field: pa.Field, delimiter: int, report: Report) -> Cells:
-    """Return a column of core types (`normalise`) as CSV cells for a delimiter, NULL where NULL.
+def csv_renderer(field: pa.Field, delimiter: int) -> Render:
+    """Return what renders columns of a field, of core types (`normalise`), as CSV cells between such delimiters.
 
-    `report(reason, count)` is called for cells that are not written as they came.
+    The text is NULL where the column is.
+
+    Raises:
+        TypeError: the field's type cannot be written as text.
     """
-    texts, plain = _text(cells, field, report)
+    kernel, plain = _kernel(field)
     if plain and delimiter not in PLAIN_LETTERS:
-        return Cells(texts)
-    return quoted_where_needed(texts, delimiter)
+        return partial(_as_it_is, kernel)
+    return partial(_where_needed, kernel, delimiter)
 
 
-def _text(cells: pa.Array, field: pa.Field, report: Report) -> tuple[pa.Array, bool]:
-    """Return a column as text, and whether it only has `PLAIN_LETTERS`."""
-    kind, mark = cells.type, mark_of(field)
-    if mark is not None:
-        return _extension(cells, mark, report)
+def _as_it_is(kernel: Kernel, cells: pa.Array, report: Report) -> Cells:
+    return Cells(kernel(cells, report))
+
+
+def _where_needed(kernel: Kernel, delimiter: int, cells: pa.Array, report: Report) -> Cells:
+    return quoted_where_needed(kernel(cells, report), delimiter)
+
+
+def _kernel(field: pa.Field) -> tuple[Kernel, bool]:
+    """Return what makes text of a column, and whether that text only has `PLAIN_LETTERS`."""
+    kind, mark = field.type, mark_of(field)
+    if mark in _MARKED:
+        return _MARKED[mark]
     if types.is_string(kind) or types.is_large_string(kind):
-        return cells, False
-    if types.is_nested(kind) or types.is_interval(kind):
-        return json_text(cells, field, report, html=True).text, False
-    return (bare_text(cells, json=False) if is_bare(kind) else plain_text(cells, report, trim=False)), True
+        return _same, False
+    if mark == "interval_month" or (is_bare(kind) and mark is None):
+        return partial(_bare, partial(bare_text, json=False)), True
+    if mark is not None or types.is_nested(kind) or types.is_interval(kind):
+        return partial(_as_json, json_renderer(field, html=True)), False
+    return plain_kernel(kind, trim=False), True
 
 
-def _extension(cells: pa.Array, mark: Extension, report: Report) -> tuple[pa.Array, bool]:
-    if mark == "json":
-        return cells, False
-    if mark == "inet":
-        texts, unparsable = inet_text(cells)
-        report(BAD_INET, unparsable)
-        return texts, not unparsable
-    if mark == "uuid":
-        return uuid_text(cells), True
-    if mark == "mac":
-        return mac_text(cells), True
-    return interval_text(cells, mark), False
+def _same(cells: pa.Array, _report: Report) -> pa.Array:
+    return cells
+
+
+def _bare(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Report) -> pa.Array:
+    return kernel(cells)
+
+
+def _as_json(render: Render, cells: pa.Array, report: Report) -> pa.Array:
+    return render(cells, report).text
+
+
+def _inet(cells: pa.Array, report: Report) -> pa.Array:
+    texts, unparsable = inet_text(cells)
+    report(BAD_INET, unparsable)
+    return texts
 
 
 def quoted_where_needed(texts: pa.Array, delimiter: int) -> Cells:
@@ -82,15 +101,30 @@ def quoted_where_needed(texts: pa.Array, delimiter: int) -> Cells:
     """
     offsets, octets = spans(texts)
     lengths = np.diff(offsets)
-    quoted = _opens_badly(offsets, octets, lengths) | (lengths == 0)
-    marks = octets == delimiter
-    for letter in _UNSAFE:
-        marks |= octets == letter
-    if marks.any():
-        quoted |= np.diff(ranks(marks, offsets)) > 0
+    before = ranks(octets == _QUOTE, offsets)
+    quoted = np.diff(before) > 0
+    quoted |= lengths == 0
+    rest = ~quoted
     if texts.null_count:
-        quoted &= valid_flags(texts)
-    return Cells(quotes_doubled(texts), quoted if quoted.any() else False)
+        valid = valid_flags(texts)
+        quoted &= valid
+        rest &= valid
+    if rest.any():
+        quoted |= rest & _opens_badly(offsets, octets, lengths)
+        _add_breaking(quoted, rest, texts, delimiter)
+    doubled = quotes_doubled(texts, before)
+    return Cells(doubled, True if quoted.all() else quoted if quoted.any() else False)
+
+
+def _add_breaking(quoted: Flags, rest: Flags, texts: pa.Array, delimiter: int) -> None:
+    """Mark those of the `rest` that hold the delimiter or a line break."""
+    some = texts if rest.all() else texts.filter(pa.array(rest))
+    offsets, octets = spans(some)
+    marks = octets == delimiter
+    if int(octets.min()) <= _CARRIAGE_RETURN:
+        marks |= (octets == _CARRIAGE_RETURN) | (octets == _LINE_FEED)
+    if marks.any():
+        quoted[rest] |= np.diff(ranks(marks, offsets)) > 0
 
 
 def never_blank(cells: Cells) -> Cells:
@@ -128,3 +162,11 @@ def _letter(offsets: Offsets, octets: Octets, rows: Offsets, index: int) -> Octe
     inside = at < offsets[1:][rows]
     letters: Octets = np.where(inside, octets[np.where(inside, at, 0)], 0).astype(np.uint8)
     return letters
+
+
+_MARKED: Final[dict[str | None, tuple[Kernel, bool]]] = {
+    "json": (_same, False),
+    "inet": (_inet, False),
+    "uuid": (partial(_bare, uuid_text), True),
+    "mac": (partial(_bare, mac_text), True),
+}

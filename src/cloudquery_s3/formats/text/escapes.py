@@ -7,6 +7,7 @@ the new offsets follow from how many replaced letters stand before each old one.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, spans, text, validity
+from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, memory, spans, text, validity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ _CONTROLS_OF_OTHERS: Final = (0x08, 0x0C)
 """Go writes `\\u0008` and `\\u000c` where others write `\\b` and `\\f`."""
 _STRAYS: Final = re.compile("[\udc80-\udcff]")
 """The code units that "surrogateescape" makes of bytes that are not UTF-8; no valid text has them."""
+_BLOCK_BYTES: Final = 1 << 18
 _DENSE: Final = 4
 """A column is rewritten whole if at least every so-many-th cell needs it, else only those cells are."""
 
@@ -81,15 +83,14 @@ def html_escaped(cells: pa.Array) -> pa.Array:
     return text(ends, _replace_html(octets.tobytes()), validity(cells))
 
 
-def quotes_doubled(cells: pa.Array) -> pa.Array:
-    """Return text cells with each `"` doubled; bytes that are not UTF-8 stay."""
-    offsets, octets = spans(cells)
-    marks = octets == _QUOTE
-    before = ranks(marks, offsets)
+def quotes_doubled(cells: pa.Array, before: npt.NDArray[np.int64]) -> pa.Array:
+    """Return text cells with each `"` doubled; bytes that are not UTF-8 stay.
+
+    `before` tells how many quotes stand before each cell, and in the last place in all.
+    """
     if not before[-1]:
         return _narrow(cells)
-    touched = np.diff(before) > 0
-    return _rewrite(cells, touched, _quotes_doubled_whole)
+    return _rewrite(cells, np.diff(before) > 0, _quotes_doubled_whole)
 
 
 def _rewrite(cells: pa.Array, touched: Flags, rewrite: Callable[[pa.Array], pa.Array]) -> pa.Array:
@@ -164,7 +165,7 @@ def _json_escaped_whole(cells: pa.Array, *, html: bool) -> pa.Array:
     separators = _separators(octets)
     if separators is not None:
         ends += 3 * ranks(separators, offsets)
-    letters = _escape(octets.tobytes())
+    letters = _in_blocks(offsets, octets, lambda block: _escape(block.tobytes()))
     return text(ends, _replace_html(letters) if html else _replace_separators(letters), validity(cells))
 
 
@@ -203,10 +204,18 @@ def _escaped(cell: bytes, *, html: bool) -> bytes:
 def _quotes_doubled_whole(cells: pa.Array) -> pa.Array:
     offsets, octets = spans(cells)
     ends = offsets.astype(np.int64) + ranks(octets == _QUOTE, offsets)
-    return text(ends, _double_quotes(octets), validity(cells))
+    return text(ends, _in_blocks(offsets, octets, _double_quotes), validity(cells))
 
 
-def _double_quotes(octets: Octets) -> Octets | bytes:
+def _in_blocks(offsets: Offsets, octets: Octets, rewrite: Callable[[Octets], memoryview | bytes]) -> bytes:
+    """Rewrite bytes in blocks of whole cells that stay in the processor's cache."""
+    cuts = np.searchsorted(offsets, np.arange(_BLOCK_BYTES, len(octets), _BLOCK_BYTES))
+    ends = np.unique(offsets[cuts]).tolist()
+    blocks = pairwise([0, *ends, len(octets)])
+    return b"".join([rewrite(octets[start:end]) for start, end in blocks if start < end])
+
+
+def _double_quotes(octets: Octets) -> memoryview | bytes:
     r"""Return bytes with each `"` doubled.
 
     The fastest escaper at hand is JSON's: where the text holds nothing else that JSON escapes, `\"` only needs its
@@ -225,4 +234,4 @@ def _double_quotes(octets: Octets) -> Octets | bytes:
     doubled: Octets = escaped ^ ((escaped == _BACKSLASH).view(np.uint8) * np.uint8(_BACKSLASH ^ _QUOTE))
     if hide:
         doubled ^= (escaped == _DELETE).view(np.uint8) * np.uint8(_BACKSLASH ^ _DELETE)
-    return doubled
+    return memory(doubled)

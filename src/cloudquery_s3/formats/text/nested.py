@@ -6,7 +6,7 @@ CSV, as the reference does it (contract H24: harmless, and so kept).
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Report: TypeAlias = Callable[[str, int], None]
+    """Takes note of altered cells: the reason, and how many."""
+    Render: TypeAlias = Callable[[pa.Array, Report], Cells]
+    """Turns a column into text. A Report hears of cells that are not written as they came."""
 
 _INTERVALS: Final = frozenset({"interval_month", "interval_day_time"})
 
@@ -47,25 +50,58 @@ def mark_of(field: pa.Field) -> Extension | None:
     return mark if mark is not None and fits.get(mark, textual) else None
 
 
-def json_text(cells: pa.Array, field: pa.Field, report: Report, *, html: bool) -> Cells:
-    """Return a column of core types (`normalise`) as JSON: NULL where NULL, without the quotes of strings.
+def json_renderer(field: pa.Field, *, html: bool) -> Render:
+    """Return what renders columns of a field, of core types (`normalise`), as JSON.
 
-    `report(reason, count)` is called for cells that are not written as they came.
+    The text is NULL where the column is, and lacks the quotes around strings.
+
+    Raises:
+        TypeError: the field's type cannot be written as text.
     """
-    kind, mark = cells.type, mark_of(field)
+    kind, mark = field.type, mark_of(field)
     if mark is not None:
-        column = _extension(cells, mark, report, html=html)
-    elif types.is_nested(kind):
-        column = Cells(_nested(cells, report, html=html))
-    elif types.is_string(kind) or types.is_large_string(kind):
-        column = quoted_values(json_escaped(cells, html=html))
-    elif types.is_interval(kind):
-        column = Cells(interval_json(cells, None))
-    elif is_bare(kind):
-        column = Cells(bare_text(cells, json=True))
-    else:
-        column = quoted_values(plain_text(cells, report, trim=True))
-    return column
+        return _marked(mark, html=html)
+    if types.is_nested(kind):
+        return _nested(kind, html=html)
+    if types.is_string(kind) or types.is_large_string(kind):
+        return partial(_quoted, partial(json_escaped, html=html))
+    if types.is_interval(kind):
+        return partial(_bare, partial(interval_json, mark=None))
+    if is_bare(kind):
+        return partial(_bare, partial(bare_text, json=True))
+    return partial(_plain, plain_kernel(kind, trim=True))
+
+
+def json_text(cells: pa.Array, field: pa.Field, report: Report, *, html: bool) -> Cells:
+    """Return one column of a field as JSON, as `json_renderer` does it."""
+    return json_renderer(field, html=html)(cells, report)
+
+
+def _bare(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Report) -> Cells:
+    return Cells(kernel(cells))
+
+
+def _quoted(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Report) -> Cells:
+    return quoted_values(kernel(cells))
+
+
+def _plain(kernel: Callable[[pa.Array, Report], pa.Array], cells: pa.Array, report: Report) -> Cells:
+    return quoted_values(kernel(cells, report))
+
+
+def _marked(mark: Extension, *, html: bool) -> Render:
+    if mark == "json":
+        return partial(_json, html=html)
+    kernels: dict[str, Callable[[pa.Array], pa.Array]] = {
+        "uuid": uuid_text,
+        "inet": partial(json_escaped, html=html),
+        "mac": partial(mac_text, empty=""),
+    }
+    return partial(_quoted, kernels[mark]) if mark in kernels else partial(_bare, partial(interval_json, mark=mark))
+
+
+def _json(cells: pa.Array, report: Report, *, html: bool) -> Cells:
+    return Cells(json_cells(cells, report, html=html))
 
 
 def is_bare(kind: pa.DataType) -> bool:
@@ -80,90 +116,90 @@ def bare_text(cells: pa.Array, *, json: bool) -> pa.Array:
     return float_text(cells, json=json) if types.is_floating(cells.type) else cells.cast(pa.string())
 
 
-def plain_text(cells: pa.Array, report: Report, *, trim: bool) -> pa.Array:
-    """Return dates, times, decimals, durations and binary data as text that needs no escaping.
+def plain_kernel(kind: pa.DataType, *, trim: bool) -> Callable[[pa.Array, Report], pa.Array]:
+    """Return what makes text, without need of escapes, of dates, times, decimals, durations and binary data.
 
     `trim` cuts the fraction of a time of day to its significant digits, as JSON has it.
 
     Raises:
         TypeError: the type is none of these.
     """
-    kind = cells.type
     if types.is_timestamp(kind):
-        return timestamp_text(cells, report)
-    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
-        return base64_text(cells)
-    if types.is_date(kind):
-        return date_text(cells)
+        return timestamp_text
     if types.is_time(kind):
-        return time_text(cells, trim=trim)
-    if types.is_duration(kind):
-        return duration_text(cells)
-    if types.is_decimal(kind):
-        return decimal_text(cells)
+        return _without_report(partial(time_text, trim=trim))
+    for is_kind, kernel in _PLAIN_KERNELS:
+        if is_kind(kind):
+            return _without_report(kernel)
     raise TypeError(f"a column of type {kind} cannot be written as text")
 
 
-def _extension(cells: pa.Array, mark: Extension, report: Report, *, html: bool) -> Cells:
-    if mark == "json":
-        return Cells(json_cells(cells, report, html=html))
-    if mark == "uuid":
-        return quoted_values(uuid_text(cells))
-    if mark == "inet":
-        return quoted_values(json_escaped(cells, html=html))
-    if mark == "mac":
-        return quoted_values(mac_text(cells, empty=""))
-    return Cells(interval_json(cells, mark))
+def _without_report(kernel: Callable[[pa.Array], pa.Array]) -> Callable[[pa.Array, Report], pa.Array]:
+    def text(cells: pa.Array, _report: Report) -> pa.Array:
+        return kernel(cells)
+
+    return text
 
 
-def _nested(cells: pa.Array, report: Report, *, html: bool) -> pa.Array:
-    kind = cells.type
+def _nested(kind: pa.DataType, *, html: bool) -> Render:
     if types.is_struct(kind):
-        # what stands beneath a NULL is no cell: it must be neither checked nor reported
-        members = cells.flatten() if cells.null_count else [cells.field(index) for index in range(kind.num_fields)]
-        parts = [(member, kind.field(index), report) for index, member in enumerate(members)]
-        texts = object_text(parts, len(cells), html=html)
-        return _with_validity(texts, cells)
+        return partial(_struct, ObjectText([kind.field(index) for index in range(kind.num_fields)], html=html))
     if types.is_map(kind):
-        entries = pa.StructArray.from_arrays([cells.keys, cells.items], fields=[kind.key_field, kind.item_field])
-        kind = pa.list_(pa.field("entries", entries.type, nullable=False))
-        buffers = cells.buffers()[:2]
-        cells = pa.Array.from_buffers(kind, len(cells), buffers, offset=cells.offset, children=[entries])
-    return _list(cells, kind.value_field, report)
+        entry = ObjectText([kind.key_field.with_name("key"), kind.item_field.with_name("value")], html=True)
+        return partial(_map, partial(_struct, entry))
+    return partial(_list, json_renderer(kind.value_field, html=True))
 
 
-def _list(cells: pa.Array, item: pa.Field, report: Report) -> pa.Array:
-    values = cells.flatten()
+class ObjectText:
+    """Renders rows as JSON objects, keys in the reference's order; of members with one name the last is taken."""
+
+    def __init__(self, fields: Sequence[pa.Field], *, html: bool, end: str = "}") -> None:
+        order = _key_order([field.name for field in fields], html=html)
+        self._members = [(index, json_renderer(fields[index], html=html)) for _, index in order]
+        self._between = [*(f"{',' if place else '{'}{key}:" for place, (key, _) in enumerate(order)), end]
+        self._empty = "{" + end
+
+    def __call__(self, members: Sequence[pa.Array], reports: Sequence[Report], count: int) -> pa.Array:
+        """Return `count` objects; a member has a column, and a place to report its altered cells."""
+        if not self._members:
+            return pa.array([self._empty]).take(pa.array(np.zeros(count, np.int8)))
+        columns = [render(members[index], reports[index]) for index, render in self._members]
+        return glue(columns, self._between, "null")
+
+
+def _struct(objects: ObjectText, cells: pa.Array, report: Report) -> Cells:
+    count = cells.type.num_fields
+    # what stands beneath a NULL is no cell: it must be neither checked nor reported
+    members = cells.flatten() if cells.null_count else [cells.field(index) for index in range(count)]
+    return Cells(_with_validity(objects(members, [report] * count, len(cells)), cells))
+
+
+def _map(entry: Render, cells: pa.Array, report: Report) -> Cells:
+    kind = cells.type
+    entries = pa.StructArray.from_arrays([cells.keys, cells.items], fields=[kind.key_field, kind.item_field])
+    lists = pa.list_(pa.field("entries", entries.type, nullable=False))
+    pairs = pa.Array.from_buffers(lists, len(cells), cells.buffers()[:2], offset=cells.offset, children=[entries])
+    return _list(entry, pairs, report)
+
+
+def _list(item: Render, cells: pa.Array, report: Report) -> Cells:
+    values = item(cells.flatten(), report)
     lengths = pc.list_value_length(cells)
+    counts = (lengths.fill_null(0) if lengths.null_count else lengths).to_numpy()
     offsets = np.zeros(len(cells) + 1, np.int64)
-    np.cumsum((lengths.fill_null(0) if lengths.null_count else lengths).to_numpy(), out=offsets[1:])
-    rendered = json_text(values, item, report, html=True)
-    texts = rendered.text
-    if rendered.quoted is not False:
-        texts = glue([rendered], ["", ""], "null")
+    np.cumsum(counts, out=offsets[1:])
+    texts, quoted, comma = values.text, False, ","
+    if values.quoted is True:
+        quoted, comma = counts > 0, '","'
+    elif values.quoted is not False:
+        texts = glue([values], ["", ""], "null")
     elif texts.null_count:
         texts = texts.fill_null("null")
-    joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), texts), ",")
-    return _with_validity(glue([Cells(joined)], ["[", "]"], ""), cells)
+    joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), texts), comma)
+    return Cells(_with_validity(glue([Cells(joined, quoted)], ["[", "]"], ""), cells))
 
 
-def object_text(
-    members: Sequence[tuple[pa.Array, pa.Field, Report]], count: int, *, html: bool, end: str = "}"
-) -> pa.Array:
-    """Return `count` JSON objects, keys in the reference's order; of members with one name the last is taken.
-
-    A member is its column, the column's field, and where to report altered cells.
-    """
-    order = _key_order(tuple(field.name for _, field, _ in members), html)
-    if not order:
-        return pa.array(["{" + end]).take(pa.array(np.zeros(count, np.int8)))
-    columns = [json_text(*members[index], html=html) for _, index in order]
-    between = [*(f"{',' if place else '{'}{key}:" for place, (key, _) in enumerate(order)), end]
-    return glue(columns, between, "null")
-
-
-@lru_cache(maxsize=1024)
-def _key_order(names: tuple[str, ...], html: bool) -> list[tuple[str, int]]:  # noqa: FBT001 - a key of the cache
+def _key_order(names: Sequence[str], *, html: bool) -> list[tuple[str, int]]:
     """Return the keys of an object as JSON strings, each with the index of the last member of that name.
 
     They are sorted by their bytes, the closing quote included. Source: contract D.2.
@@ -180,3 +216,13 @@ def _with_validity(texts: pa.Array, cells: pa.Array) -> pa.Array:
     if texts.offset:
         texts = pa.concat_arrays([texts])
     return pa.Array.from_buffers(texts.type, len(cells), [validity(cells), *texts.buffers()[1:]])
+
+
+_PLAIN_KERNELS: Final = (
+    (types.is_binary, base64_text),
+    (types.is_large_binary, base64_text),
+    (types.is_fixed_size_binary, base64_text),
+    (types.is_date, date_text),
+    (types.is_duration, duration_text),
+    (types.is_decimal, decimal_text),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -56,7 +57,17 @@ def glue(columns: Sequence[Cells], between: Sequence[str], null: str) -> pa.Arra
 def _seam(literal: str, left: bool | Flags, right: bool | Flags) -> pa.Array | pa.Scalar:  # noqa: FBT001 - flags of cells
     """Return what stands between two columns: a literal, and the quotes of the cells at its sides."""
     if isinstance(left, bool) and isinstance(right, bool):
-        return pa.scalar(f"{_QUOTE if left else ''}{literal}{_QUOTE if right else ''}")
-    variants = [literal, _QUOTE + literal, literal + _QUOTE, _QUOTE + literal + _QUOTE]
+        return _scalars(literal)[left + 2 * right]
     which = np.multiply(right, 2, dtype=np.int8) + left
-    return pa.array(variants).take(pa.array(which))
+    return _variants(literal).take(pa.array(which))
+
+
+@lru_cache(maxsize=4096)
+def _variants(literal: str) -> pa.Array:
+    """Return a literal without quotes, with one before, one after, and both."""
+    return pa.array([literal, _QUOTE + literal, literal + _QUOTE, _QUOTE + literal + _QUOTE])
+
+
+@lru_cache(maxsize=4096)
+def _scalars(literal: str) -> list[pa.Scalar]:
+    return list(_variants(literal))
