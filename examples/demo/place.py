@@ -60,7 +60,9 @@ class Bucket:
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=PREFIX)
             found = [item for page in pages for item in page.get("Contents", [])]
         except (BotoCoreError, ClientError) as error:
-            raise DemoError(f"cannot list the bucket {self.name}: {error}: check ENDPOINT, BUCKET, the keys") from error
+            raise DemoError(
+                f"cannot list the bucket {self.name}: {error}: check ENDPOINT, BUCKET and the AWS credentials"
+            ) from error
         return {StoredObject(it["Key"], it["Size"], (it["ETag"], str(it["LastModified"]))) for it in found}
 
     def download(self, stored: StoredObject, folder: Path) -> Path:

@@ -83,7 +83,9 @@ def run(spec: Path, changed: Callable[[Progress], None]) -> Progress:
             changed(progress)
     progress.seconds = time.monotonic() - start
     if process.returncode or not progress.summary:
-        said = "\n".join(dict.fromkeys(progress.errors)) or "it did not say why"
+        errors = dict.fromkeys(progress.errors)
+        told = [error for error in errors if not any(error in other for other in errors.keys() - {error})]
+        said = "\n".join(told) or "it did not say why"  # the CLI repeats a plugin's words within its own
         raise DemoError(f"cloudquery sync {spec} failed (exit code {process.returncode}):\n{said}")
     return progress
 
