@@ -33,7 +33,9 @@ class Recorded:
 
     @property
     def operation(self) -> str:
-        """S3's name for it."""
+        """S3's or STS's name for it."""
+        if self.body.startswith(b"Action=AssumeRole"):
+            return "AssumeRole"
         query = parse_qs(urlsplit(self.target).query, keep_blank_values=True)
         if "uploadId" in query:
             return _UPLOAD_OPERATIONS[self.method]
@@ -62,8 +64,20 @@ def error(status: int, code: str, message: str = "said the store", **fields: str
     return Reply(status, f"<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>".encode())
 
 
+def assumed_role(access_key: str, *, valid_s: float = 3600) -> Reply:
+    """Return STS's answer with temporary credentials."""
+    end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=valid_s)
+    document = f"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+        <AccessKeyId>{access_key}</AccessKeyId><SecretAccessKey>role-secret</SecretAccessKey>
+        <SessionToken>role-token</SessionToken><Expiration>{end:%Y-%m-%dT%H:%M:%SZ}</Expiration>
+        </Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+    return Reply(body=document.encode())
+
+
 def success(request: Recorded) -> Reply:
     """Return what S3 answers when all is well."""
+    if request.operation == "AssumeRole":
+        return assumed_role("AKIDROLE")
     if request.operation == "CreateMultipartUpload":
         return Reply(body=b"<InitiateMultipartUploadResult><UploadId>u/1</UploadId></InitiateMultipartUploadResult>")
     if request.operation == "CompleteMultipartUpload":
@@ -147,7 +161,8 @@ def wire_server(tls: ssl.SSLContext | None = None) -> Iterator[WireServer]:
                 if reply.status != 204:
                     self.send_header("Content-Length", str(len(reply.body) + reply.missing_bytes))
                 self.end_headers()
-                self.wfile.write(reply.body)
+                if self.command != "HEAD":
+                    self.wfile.write(reply.body)
             self.close_connection = not reply.status or bool(reply.missing_bytes)
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the library's names

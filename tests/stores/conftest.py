@@ -12,13 +12,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def static_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials in the environment, and no others."""
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No credentials anywhere."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in isolated_environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+
+
+@pytest.fixture
+def static_keys(nobody: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - a fixture
+    """Keys in the environment, and no other credentials."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example-secret")
 
 
 @pytest.fixture

@@ -143,6 +143,20 @@ def test_a_large_object_goes_up_in_parts(case: Case) -> None:
     assert case.outside.open_uploads() == []
 
 
+@pytest.mark.parametrize("size_bytes", [0, 10, SINGLE_PUT_MAX_BYTES - 1, 3 * SINGLE_PUT_MAX_BYTES])
+def test_flushing_changes_no_byte(case: Case, size_bytes: int) -> None:
+    """An object that was flushed on the way, sent or not, is what was written, and visible at commit only."""
+    body = os.urandom(size_bytes)
+    writer = case.store.open("key")
+    writer.write([body])
+    writer.flush()
+    assert case.outside.objects() == {}
+    writer.write([b"end"])
+    writer.flush()
+    writer.commit()
+    assert case.outside.objects() == {"key": body + b"end"}
+
+
 @pytest.mark.parametrize("size_bytes", [10, 3 * SINGLE_PUT_MAX_BYTES])
 def test_nothing_is_visible_before_commit(case: Case, size_bytes: int) -> None:
     """An object on its way cannot be read, however much of it is sent."""

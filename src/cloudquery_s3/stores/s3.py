@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from urllib3.exceptions import InsecureRequestWarning
 
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.credentials import aws_configuration, credential_source
@@ -71,11 +73,12 @@ class S3Store:
             endpoint=settings.endpoint,
             path_style=settings.path_style,
         )
+        if settings.skip_tls_verify and url.is_tls:
+            log.warning("TLS certificates are not verified", endpoint=url.origin)
+            warnings.filterwarnings("ignore", category=InsecureRequestWarning)  # urllib3 would repeat it on stderr
         policy = RetryPolicy(settings.max_attempts, settings.max_backoff_s)
         credentials = credential_source(settings, policy, pause)
         credentials.current()
-        if settings.skip_tls_verify and url.is_tls:
-            log.warning("TLS certificates are not verified", endpoint=url.origin)
         self._settings = settings
         self._client = S3Client(
             url=url,

@@ -138,7 +138,7 @@ def transport_failure(error: Exception) -> RequestFailedError:
     inner = tuple(_chain(error))
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in inner):
         return RequestFailedError(f"the server's TLS certificate is not trusted ({inner[-1]})", code="TLS")
-    return RequestFailedError(_cause(error, inner), transient=True)
+    return RequestFailedError(_cause(inner), transient=True)
 
 
 def credentials_error(error: Exception, *, operation: str, key: str) -> CredentialsError:
@@ -241,20 +241,19 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = held or current.__cause__ or current.__context__
 
 
-def _cause(error: Exception, inner: tuple[BaseException, ...]) -> str:
-    if any(isinstance(one, socket.gaierror) for one in inner):
-        return "the host name cannot be resolved"
-    if isinstance(error, botocore_errors.ProxyConnectionError):
-        return "the proxy cannot be reached"
-    if isinstance(error, botocore_errors.ConnectTimeoutError):
-        return "connecting timed out"
-    if isinstance(error, botocore_errors.ReadTimeoutError):
-        return "the answer timed out"
-    for one in reversed(inner):
-        if isinstance(one, ConnectionRefusedError):
-            return "connection refused"
-        if isinstance(one, TimeoutError):
-            return "sending timed out"
-        if isinstance(one, OSError) and one.strerror:
-            return one.strerror.lower()
+def _cause(inner: tuple[BaseException, ...]) -> str:
+    for kind, words in _CAUSES:
+        if any(isinstance(one, kind) for one in inner):
+            return words
     return "the connection was closed before a whole answer came"
+
+
+_CAUSES: Final = (
+    (botocore_errors.ProxyConnectionError, "the proxy cannot be reached"),
+    (socket.gaierror, "the host name cannot be resolved"),
+    (botocore_errors.ConnectTimeoutError, "connecting timed out"),
+    (botocore_errors.ReadTimeoutError, "the answer timed out"),
+    (TimeoutError, "sending timed out"),
+    (ConnectionRefusedError, "connection refused"),
+)
+"""What a broken connection is called: the first kind that the error is, or is made of."""

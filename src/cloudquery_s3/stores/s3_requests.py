@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.stores.transport import Transport
 
 log = structlog.get_logger(__name__)
-logging.getLogger("botocore.auth").setLevel(logging.INFO)  # at DEBUG it would log tokens and signatures
+logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG lines hold secrets, tokens and signatures
 
 _USER_AGENT: Final = f"cloudquery-destination-s3/{__version__}"
 _UNSIGNED: Final = "UNSIGNED-PAYLOAD"
@@ -152,7 +152,7 @@ class S3Client:
 
     def _once(self, request: Request, credentials: ReadOnlyCredentials) -> Answer:
         began = time.monotonic()
-        url = self._url.of(request.key) if request.key else self._url.url
+        url = self._url.of(request.key)
         if request.query:
             url += "?" + "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in request.query.items())
         headers = self._signed_headers(request, url, credentials)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.awsrequest import (
@@ -19,7 +18,6 @@ from botocore.awsrequest import (
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
-from urllib3.exceptions import InsecureRequestWarning
 
 from cloudquery_s3.stores.s3_errors import RequestFailedError, transport_failure
 
@@ -64,9 +62,6 @@ class Transport:
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
         """Prepare for requests to one host; `url` decides about proxies, `verify` about checking certificates."""
-        if not verify:
-            # The store says so itself, once and in the log; urllib3 would write to stderr.
-            warnings.filterwarnings("ignore", category=InsecureRequestWarning)
         client: Any = URLLib3Session  # its stubs know neither its argument types nor how to choose a connection's class
         self._http = client(
             verify=_certificates(aws) if verify else False,
