@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from s3_servers import Bucket
 
 
-def in_bucket(bucket: Bucket, **options: Any) -> dict[str, Any]:
+def in_bucket(bucket: Bucket, /, **options: Any) -> dict[str, Any]:
     """A destination's spec that writes Parquet to a bucket of a local server, at `data/<table>/`."""
     return {
         "bucket": bucket.name,
