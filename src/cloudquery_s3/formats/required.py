@@ -82,23 +82,22 @@ def _relax(field: pa.Field, array: pa.Array, visible: pa.Array | None) -> tuple[
     if not has_required_member(field.type) or not len(array):
         return field, nulls
     children = []
-    for child, values, shown in _children(array, visible):
+    for child, (values, shown) in zip(children_of(field.type), _members(array, visible), strict=True):
         new, more = _relax(child, values, shown)
         children.append(new)
         nulls += more
     return field.with_type(with_children(field.type, children)), nulls
 
 
-def _children(array: pa.Array, visible: pa.Array | None) -> list[tuple[pa.Field, pa.Array, pa.Array | None]]:
-    kind = array.type
-    if pa.types.is_struct(kind):
+def _members(array: pa.Array, visible: pa.Array | None) -> list[tuple[pa.Array, pa.Array | None]]:
+    """Return the arrays inside a nested one, in the order of `children_of`, and which of their cells are visible."""
+    if pa.types.is_struct(array.type):
         shown = _both(visible, array.is_valid() if array.null_count else None)
-        return [(kind.field(index), array.field(index), shown) for index in range(kind.num_fields)]
-    if is_list_like(kind):
-        return [(kind.value_field, *_elements(array, visible))]
+        return [(array.field(index), shown) for index in range(array.type.num_fields)]
+    if is_list_like(array.type):
+        return [_elements(array, visible)]
     entries, shown = _elements(_as_list(array), visible)
-    key, item = children_of(kind)
-    return [(key, entries.field(0), shown), (item, entries.field(1), shown)]
+    return [(entries.field(0), shown), (entries.field(1), shown)]
 
 
 def _elements(array: pa.Array, visible: pa.Array | None) -> tuple[pa.Array, pa.Array | None]:

@@ -120,8 +120,10 @@ def test_required_lists_structs_and_text_beneath_nulls() -> None:
 
 
 def test_optional_in_one_write_is_optional_for_all() -> None:
-    """A column that the first write made optional may hold NULLs in later ones."""
-    alterations = Alterations()
-    kind = pa.struct([A])
-    first, second = pa.array([{"a": None}], kind), pa.array([{"a": None}, {"a": 1}], kind)
-    assert encode(kind, first, alterations, second)["x"].to_pylist() == [{"a": None}, {"a": None}, {"a": 1}]
+    """A member that the first write made optional may hold NULLs in later ones, or none."""
+    kind = pa.list_(pa.struct([A, A.with_name("b")]))
+    one, other = [{"a": None, "b": 1}], [{"a": 1, "b": 2}]
+    writes = [pa.array(rows, kind) for rows in ([one, other], [other], [other, one])]
+    table = encode(kind, writes[0], Alterations(), *writes[1:])
+    assert table["x"].to_pylist() == [one, other, other, other, one]
+    assert [field.nullable for field in table.schema.field("x").type.value_type] == [True, False]
