@@ -94,9 +94,9 @@ def text_of_rows(rows: Octets, valid: pa.Buffer | None) -> pa.Array:
 
 
 def text_of_kept(rows: Octets, keep: Flags, valid: pa.Buffer | None) -> pa.Array:
-    """Return a string array of those bytes of each row that `keep` (of the same shape) marks."""
+    """Return a string array of those bytes of each row that `keep` (of the same shape) marks; rows are below 256."""
     offsets = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(keep.sum(axis=1), out=offsets[1:])
+    np.cumsum(keep.view(np.uint8).sum(axis=1, dtype=np.uint8), out=offsets[1:])
     return text(offsets, rows[keep], valid)
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, spans, valid_flags
-from cloudquery_s3.formats.text.escapes import quotes_doubled, ranks
+from cloudquery_s3.formats.text.escapes import narrow, quotes_doubled, ranks
 from cloudquery_s3.formats.text.nested import bare_text, is_bare, json_renderer, mark_of, plain_kernel
 from cloudquery_s3.formats.text.network import inet_text
 from cloudquery_s3.formats.text.octets import mac_text, uuid_text
@@ -101,9 +101,14 @@ def quoted_where_needed(texts: pa.Array, delimiter: int) -> Cells:
     """
     offsets, octets = spans(texts)
     lengths = np.diff(offsets)
-    before = ranks(octets == _QUOTE, offsets)
-    quoted = np.diff(before) > 0
-    quoted |= lengths == 0
+    quoted = lengths == 0
+    quotes = octets == _QUOTE
+    if quotes.any():
+        having = np.diff(ranks(quotes, offsets)) > 0
+        quoted |= having
+        doubled = quotes_doubled(texts, having)
+    else:
+        doubled = narrow(texts)
     rest = ~quoted
     if texts.null_count:
         valid = valid_flags(texts)
@@ -112,7 +117,6 @@ def quoted_where_needed(texts: pa.Array, delimiter: int) -> Cells:
     if rest.any():
         quoted |= rest & _opens_badly(offsets, octets, lengths)
         _add_breaking(quoted, rest, texts, delimiter)
-    doubled = quotes_doubled(texts, before)
     return Cells(doubled, True if quoted.all() else quoted if quoted.any() else False)
 
 

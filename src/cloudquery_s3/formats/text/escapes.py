@@ -60,12 +60,12 @@ def json_escaped(cells: pa.Array, *, html: bool) -> pa.Array:
     """
     offsets, octets = spans(cells)
     if not len(octets):
-        return _narrow(cells)
+        return narrow(cells)
     if int(octets.max()) >= _ASCII_END and not _is_utf8(cells):
         return _escaped_one_by_one(cells, html=html)
     marks = _json_marks(octets, html=html)
     if marks is None:
-        return _narrow(cells)
+        return narrow(cells)
     touched = np.diff(ranks(marks, offsets)) > 0
     return _rewrite(cells, touched, lambda some: _json_escaped_whole(some, html=html))
 
@@ -83,27 +83,12 @@ def html_escaped(cells: pa.Array) -> pa.Array:
     return text(ends, _replace_html(octets.tobytes()), validity(cells))
 
 
-def quotes_doubled(cells: pa.Array, before: npt.NDArray[np.int64]) -> pa.Array:
-    """Return text cells with each `"` doubled; bytes that are not UTF-8 stay.
-
-    `before` tells how many quotes stand before each cell, and in the last place in all.
-    """
-    if not before[-1]:
-        return _narrow(cells)
-    return _rewrite(cells, np.diff(before) > 0, _quotes_doubled_whole)
+def quotes_doubled(cells: pa.Array, having: Flags) -> pa.Array:
+    """Return text cells with each `"` doubled in those that have one; bytes that are not UTF-8 stay."""
+    return _rewrite(cells, having, _quotes_doubled_whole)
 
 
-def _rewrite(cells: pa.Array, touched: Flags, rewrite: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    if int(touched.sum()) * _DENSE >= len(cells):
-        return rewrite(cells)
-    some = rewrite(cells.take(pa.array(np.flatnonzero(touched))))
-    narrow = _narrow(cells)
-    if narrow.type != some.type:
-        narrow, some = narrow.cast(pa.large_string()), some.cast(pa.large_string())
-    return pc.replace_with_mask(narrow, pa.array(touched), some)
-
-
-def _narrow(cells: pa.Array) -> pa.Array:
+def narrow(cells: pa.Array) -> pa.Array:
     """Return text or binary cells as a string array, without checking or copying what can stay."""
     kind = cells.type
     if pa.types.is_string(kind):
@@ -114,9 +99,19 @@ def _narrow(cells: pa.Array) -> pa.Array:
     return text(offsets, octets, validity(cells))
 
 
+def _rewrite(cells: pa.Array, touched: Flags, rewrite: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    if int(touched.sum()) * _DENSE >= len(cells):
+        return rewrite(cells)
+    some = rewrite(cells.take(pa.array(np.flatnonzero(touched))))
+    others = narrow(cells)
+    if others.type != some.type:
+        others, some = others.cast(pa.large_string()), some.cast(pa.large_string())
+    return pc.replace_with_mask(others, pa.array(touched), some)
+
+
 def _is_utf8(cells: pa.Array) -> bool:
     try:
-        _narrow(cells).validate(full=True)
+        narrow(cells).validate(full=True)
     except pa.ArrowInvalid:
         return False
     return True
@@ -191,8 +186,8 @@ def _replace_separators(octets: bytes) -> bytes:
 
 def _escaped_one_by_one(cells: pa.Array, *, html: bool) -> pa.Array:
     """Escape cells of which some are not UTF-8."""
-    octets = _narrow(cells).cast(pa.binary()).to_pylist()
-    return _narrow(pa.array([None if cell is None else _escaped(cell, html=html) for cell in octets], pa.binary()))
+    octets = narrow(cells).cast(pa.binary()).to_pylist()
+    return narrow(pa.array([None if cell is None else _escaped(cell, html=html) for cell in octets], pa.binary()))
 
 
 def _escaped(cell: bytes, *, html: bool) -> bytes:

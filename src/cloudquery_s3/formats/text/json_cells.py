@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloudquery_s3.formats.text.buffers import is_wide, spans, text, valid_flags, validity
-from cloudquery_s3.formats.text.escapes import html_escaped, json_escaped, ranks
+from cloudquery_s3.formats.text.escapes import html_escaped, json_escaped, narrow, ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,22 +36,28 @@ def json_cells(cells: pa.Array, report: Callable[[str, int], None], *, html: boo
         cells = pc.if_else(blank, None, cells)
     present = cells.drop_null() if cells.null_count else cells
     checked = _checked(present, report)
-    if html:
-        checked = html_escaped(checked)
+    if checked is None and not html:
+        return narrow(cells)
+    texts = narrow(present) if checked is None else checked
+    return _spread(html_escaped(texts) if html else texts, cells)
+
+
+def _spread(texts: pa.Array, cells: pa.Array) -> pa.Array:
+    """Return texts, of which there is one for each value of `cells`, with the NULLs of `cells` between them."""
     if not cells.null_count:
-        return checked
-    offsets = np.zeros(len(cells) + 1, np.int64)
+        return texts
+    lengths, octets = spans(texts)
     sizes = np.zeros(len(cells), np.int64)
-    ends, octets = spans(checked)
-    sizes[valid_flags(cells)] = np.diff(ends)
+    sizes[valid_flags(cells)] = np.diff(lengths)
+    offsets = np.zeros(len(cells) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return text(offsets, octets, validity(cells))
 
 
-def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
-    """Return cells without NULLs as JSON, line breaks removed."""
+def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array | None:
+    """Return cells without NULLs as JSON on one line each, or None if that is what they are."""
     if not len(cells):
-        return pa.array([], pa.string())
+        return None
     octets = cells.cast(pa.large_binary() if is_wide(cells.type) else pa.binary())
     try:
         texts = octets.cast(pa.string())  # checks that it is UTF-8
@@ -62,7 +68,7 @@ def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
     if list(map(len, values)) != np.diff(offsets).tolist():
         return _one_by_one(octets, report)
     if int(letters.min()) >= _SPACE:
-        return texts
+        return None
     lines = pa.array(np.diff(ranks(letters < _SPACE, offsets)) > 0)
     return pc.replace_with_mask(texts, lines, _compacted(texts.filter(lines)))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _ROWS: Final = 8192
-_BYTES: Final = 8 << 20
+_BYTES: Final = 12 << 20
 """A call of a kernel costs some microseconds, so few rows are dear; what a piece becomes on the way takes several times
 its bytes, so a large one is dear as well."""
 
