@@ -12,6 +12,7 @@ import pytest
 
 from cloudquery_s3.errors import ObjectNotFoundError
 from cloudquery_s3.stores.memory import MemoryStore
+from cloudquery_s3.stores.multipart import MultipartUpload
 from cloudquery_s3.stores.probe import try_write
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
@@ -232,3 +233,22 @@ def test_the_test_write_leaves_nothing(case: Case) -> None:
     """The test write succeeds and takes its object away again."""
     try_write(case.store, "data/TEST_TABLE/TEST_UUID.parquet")
     assert case.outside.objects() == {}
+
+
+@pytest.mark.parametrize("server_name", ["moto", pytest.param("versitygw", marks=pytest.mark.server)])
+def test_a_stray_upload_is_found_on_a_real_server(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, server_name: str
+) -> None:
+    """An upload that a lost answer has left is found by its key among others, and aborted."""
+    server: S3Server = request.getfixturevalue(server_name)
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    bucket = server.new_bucket()
+    for key in ("a b/key", "a b/key-of-another"):
+        server.client().create_multipart_upload(Bucket=bucket.name, Key=key)
+    store = S3Store(S3Settings(bucket=bucket.name, region=REGION, endpoint=server.endpoint))
+    upload = MultipartUpload(store._client, store._pool, "a b/key", {}, first_part_bytes=5 * MIB)
+    upload._may_have_strays = True
+    upload.abort()
+    assert bucket.open_uploads() == ["a b/key-of-another"]
+    store.close()

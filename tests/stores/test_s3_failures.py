@@ -30,6 +30,7 @@ TRANSIENT = {
     "bad gateway": Reply(502, b"<html>no xml"),
     "gateway timeout": Reply(504),
     "request timeout": error(400, "RequestTimeout"),
+    "damaged": error(400, "BadDigest"),
 }
 UPLOAD = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
 
@@ -117,6 +118,11 @@ def test_every_retry_is_a_warning(wire: WireServer) -> None:
             error(400, "AuthorizationHeaderMalformed", Region="eu-north-1"),
             StoreUnavailableError,
             'bucket "bkt" is in region eu-north-1',
+        ),
+        (
+            Reply(403, error(403, "AccessDenied").body, headers={"x-amz-bucket-region": "us-east-1"}),
+            StoreUnavailableError,
+            "AccessDenied",
         ),
         (error(400, "KeyTooLongError"), StoreError, "KeyTooLongError"),
     ],

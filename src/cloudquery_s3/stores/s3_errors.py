@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _TRANSIENT_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _TRANSIENT_CODES: Final = frozenset(
     {
+        "BadDigest",  # the body was damaged on its way; a checksum found it
+        "IncompleteBody",
         "InternalError",
         "OperationAborted",
         "RequestTimeout",
@@ -30,6 +32,8 @@ _TRANSIENT_CODES: Final = frozenset(
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
+        "XAmzContentChecksumMismatch",
+        "XAmzContentSHA256Mismatch",
     }
 )
 EXPIRED_CODES: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
@@ -44,7 +48,8 @@ _CREDENTIALS_CODES: Final = EXPIRED_CODES | {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-_EVERY_KEY_STATUS: Final = frozenset({301, 302, 307, 308, 401, 403, 501})
+_REDIRECTS: Final = frozenset({301, 302, 307, 308})
+_EVERY_KEY_STATUS: Final = _REDIRECTS | {401, 403, 501}
 _ADVICE: Final[Mapping[str, str]] = {
     "NoSuchBucket": "create it, or correct `bucket`",
     "InvalidBucketName": "correct `bucket`",
@@ -210,7 +215,9 @@ def _kind(failure: RequestFailedError, operation: str) -> type[StoreError]:
 
 
 def _message(failure: RequestFailedError, target: Target) -> str:
-    if failure.region and failure.region != target.region:
+    if failure.region not in {"", target.region} and (
+        failure.status in _REDIRECTS or failure.code == "AuthorizationHeaderMalformed"
+    ):
         return (
             f'bucket "{target.bucket}" is in region {failure.region}, not in {target.region}: '
             f"set `region: {failure.region}`"
