@@ -38,6 +38,7 @@ class S3Server:
     endpoint: str
     access_key: str = "test-access"
     secret_key: str = "test-secret-key"
+    certificate: Path | None = None
 
     def client(self, service: str = "s3") -> Any:
         """Return an administrator's boto3 client."""
@@ -47,6 +48,7 @@ class S3Server:
             region_name=REGION,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
+            verify=str(self.certificate) if self.certificate else None,
             config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         )
 
@@ -131,17 +133,22 @@ def _moto_api(moto: S3Server, call: str, body: bytes = b"") -> None:
 
 
 @contextmanager
-def versitygw_server() -> Iterator[S3Server]:
-    """Run versitygw on a directory of its own; it checks signatures, checksums and the rules for parts."""
+def versitygw_server(certificate: Path | None = None) -> Iterator[S3Server]:
+    """Run versitygw on a directory of its own; it checks signatures, checksums and the rules for parts.
+
+    With a PEM file of a certificate and its key it speaks TLS.
+    """
     binary = _versitygw()
     port = free_port()
-    server = S3Server("versitygw", f"http://127.0.0.1:{port}")
+    scheme = "https" if certificate else "http"
+    server = S3Server("versitygw", f"{scheme}://127.0.0.1:{port}", certificate=certificate)
     with tempfile.TemporaryDirectory(prefix="versitygw-") as folder:
         data, metadata = Path(folder, "data"), Path(folder, "metadata")
         data.mkdir()
         metadata.mkdir()
         command = [binary, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet"]
         command += ["--access", server.access_key, "--secret", server.secret_key, "--region", REGION]
+        command += ["--cert", str(certificate), "--key", str(certificate)] if certificate else []
         command += ["posix", "--sidecar", str(metadata), str(data)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
             try:

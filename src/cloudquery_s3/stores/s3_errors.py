@@ -60,7 +60,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "ExpiredToken": "renew the credentials (for SSO: log in again)",
     "InvalidAccessKeyId": "correct the access key, or choose another `credentials.local_profile`",
     "SignatureDoesNotMatch": "correct the secret key, or choose another `credentials.local_profile`",
-    "InvalidToken": "correct or remove the session token that stands beside the access key",
+    "InvalidToken": "correct or remove the token that stands beside the access key",
     "RequestTimeTooSkewed": "set this machine's clock",
     "NotImplemented": "the store does not know a header: try `request_checksums: when_required`, or remove `acl` or "
     "`server_side_encryption_configuration`",
