@@ -44,7 +44,7 @@ def same_columns(one: pa.Schema, other: pa.Schema) -> bool:
 
     Other metadata (descriptions, primary keys) makes no difference to a file.
     """
-    if one is other:
+    if one is other or one.equals(other, check_metadata=True):
         return True
     return one.equals(other, check_metadata=False) and _marks(one) == _marks(other)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, spans, valid_flags
-from cloudquery_s3.formats.text.escapes import narrow, quotes_doubled, ranks
+from cloudquery_s3.formats.text.escapes import narrow, quotes_doubled, rows_with
 from cloudquery_s3.formats.text.nested import bare_text, is_bare, json_renderer, mark_of, plain_kernel
 from cloudquery_s3.formats.text.network import inet_text
 from cloudquery_s3.formats.text.octets import mac_text, uuid_text
@@ -104,7 +104,7 @@ def quoted_where_needed(texts: pa.Array, delimiter: int) -> Cells:
     quoted = lengths == 0
     quotes = octets == _QUOTE
     if quotes.any():
-        having = np.diff(ranks(quotes, offsets)) > 0
+        having = rows_with(quotes, offsets)
         quoted |= having
         doubled = quotes_doubled(texts, having)
     else:
@@ -128,7 +128,7 @@ def _add_breaking(quoted: Flags, rest: Flags, texts: pa.Array, delimiter: int) -
     if int(octets.min()) <= _CARRIAGE_RETURN:
         marks |= (octets == _CARRIAGE_RETURN) | (octets == _LINE_FEED)
     if marks.any():
-        quoted[rest] |= np.diff(ranks(marks, offsets)) > 0
+        quoted[rest] |= rows_with(marks, offsets)
 
 
 def never_blank(cells: Cells) -> Cells:

@@ -53,6 +53,16 @@ def ranks(marks: Flags, offsets: Offsets) -> npt.NDArray[np.int64]:
     return found
 
 
+def rows_with(marks: Flags, offsets: Offsets) -> Flags:
+    """Return which cells have a mark."""
+    cells = len(offsets) - 1
+    if np.count_nonzero(marks) >= cells:
+        return np.diff(ranks(marks, offsets)) > 0
+    touched = np.zeros(cells, np.bool_)
+    touched[np.searchsorted(offsets, np.flatnonzero(marks), "right") - 1] = True
+    return touched
+
+
 def json_escaped(cells: pa.Array, *, html: bool) -> pa.Array:
     r"""Return text cells as the inside of JSON strings, with `<`, `>` and `&` escaped where `html`.
 
@@ -66,8 +76,7 @@ def json_escaped(cells: pa.Array, *, html: bool) -> pa.Array:
     marks = _json_marks(octets, html=html)
     if marks is None:
         return narrow(cells)
-    touched = np.diff(ranks(marks, offsets)) > 0
-    return _rewrite(cells, touched, lambda some: _json_escaped_whole(some, html=html))
+    return _rewrite(cells, rows_with(marks, offsets), lambda some: _json_escaped_whole(some, html=html))
 
 
 def html_escaped(cells: pa.Array) -> pa.Array:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloudquery_s3.formats.text.buffers import is_wide, spans, text, valid_flags, validity
-from cloudquery_s3.formats.text.escapes import html_escaped, json_escaped, narrow, ranks
+from cloudquery_s3.formats.text.escapes import html_escaped, json_escaped, narrow, rows_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array | 
         return _one_by_one(octets, report)
     if int(letters.min()) >= _SPACE:
         return None
-    lines = pa.array(np.diff(ranks(letters < _SPACE, offsets)) > 0)
+    lines = pa.array(rows_with(letters < _SPACE, offsets))
     return pc.replace_with_mask(texts, lines, _compacted(texts.filter(lines)))
 
 
