@@ -78,7 +78,8 @@ class _Heads:
         body_bytes = message_bytes - head
         for numbers, most in ((self.lengths, _MAX_BYTES), (offsets, body_bytes), (self.sizes, body_bytes - offsets)):
             _require((numbers >= 0).all() and (numbers <= most).all())
-        _require((self.null_counts >= 0).all() and not (offsets & 7).any() and not (message_bytes & 7).any())
+        _require((self.null_counts >= 0).all() and (self.null_counts <= self.lengths).all())
+        _require(not (offsets & 7).any() and not (message_bytes & 7).any())
         _require(message_bytes.sum() <= _MAX_BYTES)
         self.at: Ints = offsets + (np.cumsum(message_bytes) - body_bytes)
 
@@ -113,7 +114,7 @@ class _Plan:
         self.lists = _pairs((number, array.children[0]) for number, array in arrays if array.kind == "list")
         tied = [(number, array) for number, array in arrays if array.kind in {"struct", "fixed_list"}]
         self.tied = _pairs((number, child) for number, array in tied for child in array.children)
-        factors = [[array.width or 1] for _, array in tied for _ in array.children]
+        factors = [[array.width if array.kind == "fixed_list" else 1] for _, array in tied for _ in array.children]
         self.ties = np.array(factors, np.int64).reshape(-1, 1)
         self.alignments = np.ones(shape.buffers, np.int64)
         for _, array in [*fixed, *offsets]:
@@ -240,7 +241,9 @@ class _Pieces:
         else:
             valid = np.ones(rows.total, np.uint8)
             valid[has[rows.messages]] = bits[_Rows(np.where(has, rows.lengths, 0)).bits]
-        return _packed(valid), rows.total - int(np.count_nonzero(valid))
+        nulls = rows.total - int(np.count_nonzero(valid))
+        _require(nulls == self._heads.null_counts[number].sum())
+        return _packed(valid), nulls
 
     def _offsets(self, number: int, rows: _Rows) -> pa.Buffer:
         array = self._arrays[number]

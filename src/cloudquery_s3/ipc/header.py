@@ -131,7 +131,7 @@ class HeadLayout:
 
         Raises:
             DecodeError: it cannot be true.
-            UnusualMessageError: buffers overlap.
+            UnusualMessageError: there are no rows, or buffers overlap.
         """
         if start + self.size > len(data):
             return None
@@ -139,8 +139,9 @@ class HeadLayout:
         if self._constants(values) != self._expected:
             return None
         rows, body_bytes = values[self._rows], values[self._body_bytes]
-        if not 0 <= rows <= _MAX_ROWS:
-            raise DecodeError(f"a record batch announces {rows} rows")
+        if not 0 < rows <= _MAX_ROWS:
+            # rows are checked when they are decoded, and no rows never are: Arrow's reader checks the header now
+            raise UnusualMessageError
         for at in self._weightless:
             require_weight(_INT64.unpack_from(data, start + at)[0], body_bytes)
         size = sum(values[self._lengths])

@@ -150,7 +150,7 @@ def _head(payload: Payload, start: int) -> bytes:
     """Return the head of the message at `start`; nothing where the stream says there that it ends."""
     total = len(payload)
     if start + FRAME.size > total:
-        raise DecodeError(f"a payload of {total} bytes ends within the frame of a message")
+        raise UnusualMessageError
     mark, header_bytes = FRAME.unpack_from(payload, start)
     if mark != CONTINUATION:
         raise UnusualMessageError

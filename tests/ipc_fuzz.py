@@ -1,0 +1,166 @@
+"""Broken Arrow IPC payloads, and what must be true of each. Run as a program: `python ipc_fuzz.py FIRST_SEED SEEDS`.
+
+A program, because what it looks for would end the process: a number in the data that leads outside of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from cloudquery_s3.errors import DecodeError
+from cloudquery_s3.ipc import IpcReader, decode
+from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
+from random_arrow import LEAVES, batch
+from rows import ipc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MESSAGES = 35  # enough to be decoded in bulk
+ALONE = 6
+MOST_VALUES = 2**20
+EXTREMES = [0, 1, -1, 7, 2**31 - 1, -(2**31), 2**31, 2**32, 2**62, 2**63 - 1, -(2**63)]
+
+
+def run(seed: int) -> None:
+    """Break payloads: both readers refuse one, or both give the same rows; alone, and among sound ones.
+
+    Raises:
+        AssertionError: they do not.
+    """
+    random = np.random.default_rng(seed)
+    schema = random_schema(random)
+    payloads = [ipc(batch(schema, int(random.integers(1, 9)), random)) for _ in range(MESSAGES)]
+    for _ in range(ALONE):
+        payload = broken(payloads[0], random)
+        assert same(records([payload]), records_by_arrow(payload)), f"seed {seed}: alone"
+    at = int(random.integers(MESSAGES))
+    payloads[at] = broken(payloads[at], random)
+    expected = [records_by_arrow(payload) for payload in payloads]
+    refused = any(one is None for one in expected)
+    everything = None if refused else [record for one in expected for record in one or []]
+    assert same(records(payloads), everything), f"seed {seed}: among others"
+
+
+def records(payloads: list[bytes]) -> list[pa.RecordBatch] | None:
+    """What our reader makes of payloads; None where it refuses them."""
+    reader = IpcReader()
+    try:
+        return decode([one for payload in payloads for one in reader.read(payload)])
+    except DecodeError:
+        return None
+
+
+def records_by_arrow(payload: bytes) -> list[pa.RecordBatch] | None:
+    """What Arrow's reader makes of a payload; None where it, or a check of all its values, refuses it."""
+    try:
+        stream = pa.ipc.open_stream(payload)
+        names(stream.schema)
+        found = [one for one in stream if one.num_rows]
+        for one in found:
+            require_sound(one)
+    except (*ARROW_ERRORS, DecodeError):
+        return None
+    return found if all(longest(column) <= MOST_VALUES for one in found for column in one.columns) else None
+
+
+def longest(array: pa.Array) -> int:
+    """The number of values of an array or of a descendant: where they take no bytes there can be ever so many."""
+    if pa.types.is_struct(array.type):
+        children = [array.field(child) for child in range(array.type.num_fields)]
+    else:
+        children = [array.values] if array.type.num_fields else []
+    return max(len(array), *map(longest, children), 0)
+
+
+def names(fields: Iterable[pa.Field]) -> list[object]:
+    """All names, at any depth; raises where one is not UTF-8."""
+    return [(one.name, names(one.type.field(child) for child in range(one.type.num_fields))) for one in fields]
+
+
+def same(one: list[pa.RecordBatch] | None, other: list[pa.RecordBatch] | None) -> bool:
+    """Tell whether both were refused, or hold the same rows under the same schemas."""
+    if one is None or other is None:
+        return one is other
+    return runs(one) == runs(other)
+
+
+def runs(batches: list[pa.RecordBatch]) -> list[pa.Table]:
+    """The rows as bare bytes (a NaN is not equal to itself), one table for all neighbours of one schema."""
+    tables: list[tuple[pa.Schema, list[pa.RecordBatch]]] = []
+    for one in batches:
+        if not tables or tables[-1][0] != one.schema:
+            tables.append((one.schema, []))
+        arrays = [column.view(as_bytes(column.type)) for column in one.columns]
+        tables[-1][1].append(pa.record_batch(arrays, names=[str(number) for number in range(len(arrays))]))
+    return [pa.Table.from_batches(found).combine_chunks() for _, found in tables]
+
+
+def as_bytes(kind: pa.DataType) -> pa.DataType:
+    """The type of the same memory layout that has bytes for every value."""
+    types = pa.types
+    if types.is_large_list(kind):
+        return pa.large_list(as_bytes(kind.value_type))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(as_bytes(kind.value_type), kind.list_size)
+    if types.is_list(kind):
+        return pa.list_(as_bytes(kind.value_type))
+    if types.is_struct(kind):
+        return pa.struct([(str(number), as_bytes(field.type)) for number, field in enumerate(kind)])
+    if types.is_string(kind) or types.is_large_string(kind):
+        return pa.binary() if types.is_string(kind) else pa.large_binary()
+    plain = types.is_boolean(kind) or types.is_null(kind) or types.is_binary(kind) or types.is_large_binary(kind)
+    return kind if plain else pa.binary(kind.bit_width // 8)
+
+
+def random_schema(random: np.random.Generator) -> pa.Schema:
+    """Some columns, nested ones among them."""
+    kinds: list[pa.DataType] = []
+    for _ in range(int(random.integers(1, 6))):
+        kind = LEAVES[int(random.integers(len(LEAVES)))]
+        if pa.types.is_null(kind):  # pyarrow's `view`, that the comparison needs, is wrong about lists of nulls
+            kinds.append(kind)
+            continue
+        for _ in range(int(random.integers(0, 3))):
+            nests = [
+                pa.list_(kind),
+                pa.large_list(kind),
+                pa.list_(kind, 2),
+                pa.struct([("a", kind), ("b", pa.string())]),
+            ]
+            kind = nests[int(random.integers(len(nests)))]
+        kinds.append(kind)
+    return pa.schema([(f"c{i}", kind) for i, kind in enumerate(kinds)], metadata={"cq:table_name": "t"})
+
+
+def broken(payload: bytes, random: np.random.Generator) -> bytes:
+    """Change a payload in one to three places, mostly where its numbers stand."""
+    data = bytearray(payload)
+    for _ in range(int(random.integers(1, 4))):
+        choice = random.random()
+        at = int(random.integers(len(data)))
+        if choice < 0.4:
+            value = EXTREMES[int(random.integers(len(EXTREMES)))] + int(random.integers(-2, 3))
+            width = int(random.choice([4, 8]))
+            data[at & -width : (at & -width) + width] = (value % 2 ** (8 * width)).to_bytes(width, "little")
+        elif choice < 0.7:
+            data[at] = int(random.integers(256))
+        elif choice < 0.85:
+            data[at] ^= 1 << int(random.integers(8))
+        elif choice < 0.95:
+            del data[at:]
+            data.extend(b"\0" * 8)
+        else:
+            data[at:at] = random.bytes(8)
+    return bytes(data)
+
+
+if __name__ == "__main__":
+    first, count = int(sys.argv[1]), int(sys.argv[2])
+    for number in range(first, first + count):
+        print(number, flush=True)  # noqa: T201 - a program: the last line tells which seed it died of
+        run(number)
