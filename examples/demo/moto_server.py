@@ -22,8 +22,7 @@ def main() -> None:
     server.start()
     host, port = server.get_host_and_port()
     print(f"http://{host}:{port}", flush=True)
-    sys.stdin.read()
-    server.stop()
+    sys.stdin.read()  # its threads are daemons: they end with this one
 
 
 if __name__ == "__main__":

@@ -46,10 +46,10 @@ def marked(mark: str) -> Iterator[psutil.Process]:
             continue  # another user's, or gone
 
 
-def smaller(spec: Path, folder: Path) -> Path:
+def smaller(spec: Path, folder: Path, tables: str = "aws_regions, aws_ec2_vpcs, aws_ec2_images") -> Path:
     """Copy an example spec, with a few of its tables and one region, for the time that the whole takes."""
     text = spec.read_text()
-    text = text.replace('tables: ["*"]', "tables: [aws_regions, aws_ec2_vpcs, aws_ec2_subnets, aws_ec2_images]")
+    text = text.replace('tables: ["*"]', f"tables: [{tables}]")
     text = text.replace("tables: [aws_ec2_instance_*, aws_ec2_images, aws_iam_policies]", "tables: [aws_ec2_images]")
     text = text.replace('endpoint: "${AWS_API_ENDPOINT}"', 'endpoint: "${AWS_API_ENDPOINT}"\n    regions: [us-east-1]')
     copy = folder / spec.name
@@ -159,8 +159,9 @@ def test_users_own_server_twice(tmp_path: Path, mark: str) -> None:
         s3 = boto3.client("s3", endpoint_url=endpoint, **keys)
         s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         counted = set()
-        for objects in (4, 8):
-            done = run_demo(smaller(EXAMPLES / "aws_to_s3.yml", tmp_path), **own, ENDPOINT=endpoint, BUCKET="mine")
+        spec = smaller(EXAMPLES / "aws_to_s3.yml", tmp_path, "aws_regions, aws_ec2_vpcs")
+        for objects in (2, 4):
+            done = run_demo(spec, **own, ENDPOINT=endpoint, BUCKET="mine")
             assert done.returncode == 0, done.stdout + done.stderr
             counted.add(rows_counted(done.stdout))
             assert s3.list_objects_v2(Bucket="mine", Prefix="aws/")["KeyCount"] == objects
