@@ -35,7 +35,7 @@ def check() -> Any:
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
 def test_a_reader_sees_what_the_reference_wrote(folder: Path, check: Any) -> None:
-    """Columns, types, nullability, values, metadata, codec and row groups are the reference's, and nothing is altered."""
+    """Columns, types, values, metadata, codec and row groups are the reference's, and nothing is altered."""
     spec = json.loads((folder / "spec.json").read_text())
     reader = pa.ipc.open_stream(folder / "input.arrows")
     schema, batches = reader.schema, list(reader)

@@ -107,22 +107,24 @@ class _Leaves:
         return None
 
     def _nested(self, field: pa.Field) -> Retyped | None:
-        """Make list elements and map values optional, and NULL members of a struct too; all else as it is."""
+        """Convert what is inside a list, map or struct; elements and map values become optional.
+
+        Lists and maps are always rebuilt, so that they hold no elements that are not theirs (`parts`), nor any beneath
+        a NULL struct; this copies none that are.
+        """
         kind = field.type
-        children = children_of(kind)
-        optional = [_as_optional(child, kind, index) for index, child in enumerate(children)]
-        if all(new is child for new, child in zip(optional, children, strict=True)) and not pa.types.is_fixed_size_list(
-            kind
-        ):
+        children = [_as_optional(child, kind, index) for index, child in enumerate(children_of(kind))]
+        if not children:
             return None
-        below = [retype(child, self.leaf) for child in optional]
-        fields = [child.field for child in below]
+        below = [retype(child, self.leaf) for child in children]
         converts = [child.convert for child in below]
+        new_type = with_children(kind, [child.field for child in below])
         if pa.types.is_fixed_size_list(kind):
-            new_type = pa.list_(fields[0])
+            new_type = pa.list_(new_type.value_field)
             return Retyped(field.with_type(new_type), lambda array: _as_plain_list(array, new_type, converts))
-        new_type = with_children(kind, fields)
-        return Retyped(field.with_type(new_type), lambda array: rebuilt(array, new_type, converts))
+        if pa.types.is_struct(kind) and not any(converts) and new_type == kind:
+            return None
+        return Retyped(field.with_type(new_type), lambda array: rebuilt(_cleared(array), new_type, converts))
 
     def _utf8(self, cells: pa.Array) -> pa.Array:
         text, changed = utf8_text(cells)
@@ -192,6 +194,13 @@ def _without_negative_scale(kind: pa.DataType) -> tuple[pa.DataType, Convert]:
 def _empty_object(cells: pa.Array) -> pa.Array:
     """Return `{}` for each struct without members, as CSV has it: Parquet has no such type."""
     return pc.if_else(cells.is_valid(), "{}", pa.scalar(None, pa.string()))
+
+
+def _cleared(array: pa.Array) -> pa.Array:
+    """Return the array; of a struct that is NULL, the members are NULL too."""
+    if not array.null_count or not pa.types.is_struct(array.type):
+        return array
+    return pa.Array.from_buffers(array.type, len(array), [validity(array)], children=array.flatten())
 
 
 def _as_plain_list(array: pa.Array, kind: pa.DataType, converts: list[Convert | None]) -> pa.Array:

@@ -56,12 +56,7 @@ def conformed(array: pa.Array, field: pa.Field) -> pa.Array:
 
 def _member(array: pa.Array, field: pa.Field) -> pa.Array:
     array = conformed(array, field)
-    if field.nullable or not array.null_count:
-        return array
-    if field.type.num_fields:
-        array = rebuilt(array, field.type, [None] * len(children_of(field.type)))
-        return _without_validity(array)
-    return pa.Array.from_buffers(field.type, len(array), [None, *array.buffers()[1:]], offset=array.offset)
+    return array if field.nullable or not array.null_count else _without_validity(array)
 
 
 def _without_validity(array: pa.Array) -> pa.Array:
@@ -69,7 +64,10 @@ def _without_validity(array: pa.Array) -> pa.Array:
     if pa.types.is_struct(kind):
         children = [array.field(index) for index in range(kind.num_fields)]
         return pa.Array.from_buffers(kind, len(array), [None], children=children)
-    return pa.Array.from_buffers(kind, len(array), [None, array.buffers()[1]], children=[array.values])
+    if kind.num_fields:
+        offsets, values = parts(array)
+        return pa.Array.from_buffers(kind, len(array), [None, offsets], children=[values])
+    return pa.Array.from_buffers(kind, len(array), [None, *array.buffers()[1:]], offset=array.offset)
 
 
 def _relax(field: pa.Field, array: pa.Array, visible: pa.Array | None) -> tuple[pa.Field, int]:

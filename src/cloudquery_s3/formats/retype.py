@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from cloudquery_s3.formats.text.buffers import validity
+from cloudquery_s3.formats.text.buffers import valid_flags, validity
 
 Convert: TypeAlias = Callable[[pa.Array], pa.Array]
 
@@ -91,11 +91,21 @@ def rebuilt(array: pa.Array, kind: pa.DataType, converts: list[Convert | None]) 
 
 
 def parts(array: pa.Array) -> tuple[pa.Buffer, pa.Array]:
-    """Return the offsets of a non-empty list or map array, from 0 on, and the elements that they point into."""
+    """Return the offsets of a non-empty list or map array, from 0 on, and the elements that they point into.
+
+    There are no elements but those: none before or after the slice that the array is, and none beneath a NULL, which
+    Arrow allows and Parquet writers before pyarrow 22 refuse.
+    """
     dtype = np.int64 if pa.types.is_large_list(array.type) else np.int32
     offsets = np.frombuffer(array.buffers()[1], dtype)[array.offset : array.offset + len(array) + 1]
     first, last = int(offsets[0]), int(offsets[-1])
-    return pa.py_buffer(offsets - first if first else offsets), array.values.slice(first, last - first)
+    values = array.values.slice(first, last - first)
+    if array.null_count:
+        lengths, valid = np.diff(offsets), valid_flags(array)
+        if lengths[~valid].any():
+            values = values.filter(pa.array(np.repeat(valid, lengths)))
+            offsets, first = np.concatenate(([0], np.cumsum(np.where(valid, lengths, 0)))).astype(dtype), 0
+    return pa.py_buffer(offsets - first if first else offsets), values
 
 
 def _apply(convert: Convert | None, array: pa.Array) -> pa.Array:
