@@ -31,6 +31,7 @@ class MemoryBudget:
         self.held_bytes = 0
         self.in_flight_bytes = 0
         self.buffered_bytes = 0
+        self._in_flight_limit = limit_bytes // _IN_FLIGHT_SHARE
         self._held: dict[Holder, int] = {}
         self._landed = asyncio.Event()
 
@@ -55,21 +56,32 @@ class MemoryBudget:
         self.buffered_bytes += newly_buffered_bytes
         self._landed.set()
 
-    async def make_room(self, size_bytes: int) -> None:
-        """Return when so many more bytes may be held.
+    @property
+    def full(self) -> bool:
+        """Whether nothing more should be received before `make_room` has returned."""
+        return self._much_in_flight or self._much_open
 
-        While too much is in flight, a landing is waited for; while open objects leave no room, the largest is sent on
-        its way. The limit gives way where nothing can be sent: to bytes that alone are more than it, and to open
-        objects of fixed keys that are each too small for a part of an upload.
+    async def make_room(self) -> None:
+        """Return when more may be received.
+
+        While too much is in flight, a landing is waited for; while open objects take too much, the largest is sent on
+        its way. The limit gives way where nothing can be sent: to open objects of fixed keys that are each too small
+        for a part of an upload.
         """
-        in_flight_limit = self.limit_bytes // _IN_FLIGHT_SHARE
-        open_limit = self.limit_bytes - in_flight_limit
         while True:
-            if self.in_flight_bytes > in_flight_limit:
+            if self._much_in_flight:
                 self._landed.clear()
                 await self._landed.wait()
-            elif self.held_bytes + self.buffered_bytes + size_bytes <= open_limit or not self._relieve_largest():
+            elif not self._much_open or not self._relieve_largest():
                 return
+
+    @property
+    def _much_in_flight(self) -> bool:
+        return self.in_flight_bytes > self._in_flight_limit
+
+    @property
+    def _much_open(self) -> bool:
+        return self.held_bytes + self.buffered_bytes > self.limit_bytes - self._in_flight_limit
 
     def _relieve_largest(self) -> bool:
         return bool(self._held) and max(self._held, key=self._held.__getitem__).relieve()

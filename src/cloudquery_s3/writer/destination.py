@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,11 @@ from cloudquery_s3.writer.budget import MemoryBudget
 from cloudquery_s3.writer.lanes import Lanes
 from cloudquery_s3.writer.rotation import RotationPolicy
 from cloudquery_s3.writer.stream_writer import StreamWriter
+from cloudquery_s3.writer.table_reader import read_table
 from cloudquery_s3.writer.table_writer import Plant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cloudquery_s3.formats.encoder import Format
     from cloudquery_s3.object_key import PathTemplate
@@ -33,6 +35,7 @@ class Destination:
         self.store = store
         self.plant = plant
         self._streams: set[StreamWriter] = set()
+        self._readings = 0
         self._retired = False
 
     @classmethod
@@ -66,8 +69,19 @@ class Destination:
         self._streams.discard(stream)
         self._close_if_idle()
 
+    @contextmanager
+    def reading(self, schema: bytes) -> Iterator[Iterator[bytes]]:
+        """Give the rows of a table's object; see `read_table`. The store stays open until the block ends."""
+        self._readings += 1
+        try:
+            plant = self.plant
+            yield read_table(schema, spec=self.spec, template=plant.template, store=self.store, now=plant.now())
+        finally:
+            self._readings -= 1
+            self._close_if_idle()
+
     def retire(self) -> None:
-        """Release threads and connections, as soon as the last stream has ended."""
+        """Release threads and connections, as soon as the last stream and the last reading have ended."""
         self._retired = True
         self._close_if_idle()
 
@@ -77,7 +91,7 @@ class Destination:
             stream.end(ClosedError("the destination was closed before the end of the stream"))
 
     def _close_if_idle(self) -> None:
-        if self._retired and not self._streams:
+        if self._retired and not self._streams and not self._readings:
             self.plant.lanes.close()
             self.store.close()
 

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 class StreamWriter:
     """Takes the messages of one Write, and ends with `finish` or `abort`.
 
+    * `insert` never waits: its caller asks `full` between messages, and then for `make_room`.
     * `finish` returns only if every row that came is in a committed object.
     * `abort` leaves no partial object and no open upload; objects committed earlier stay.
     * A fault of one table stops that table; `finish` raises it when the others are done. A fault that holds for every
@@ -54,8 +55,17 @@ class StreamWriter:
         self._failures: dict[str, Exception] = {}
         self._warned_of_write_mode = False
 
-    async def insert(self, payload: bytes | memoryview) -> None:
-        """Take the rows of an Insert; waits while the memory budget has no room.
+    @property
+    def full(self) -> bool:
+        """Whether the memory budget is used up: `make_room` before the next `insert`."""
+        return self._plant.budget.full
+
+    async def make_room(self) -> None:
+        """Return when the memory budget has room again."""
+        await self._plant.budget.make_room()
+
+    def insert(self, payload: bytes | memoryview) -> None:
+        """Take the rows of an Insert.
 
         Raises:
             ProtocolError: they are not Arrow IPC, or do not say their table.
@@ -66,7 +76,6 @@ class StreamWriter:
             writer = self._table(batch.schema)
             if not batch.rows or writer.name in self._failures:
                 continue
-            await self._plant.budget.make_room(batch.held_bytes)
             try:
                 writer.append(batch)
             except TableError as error:

@@ -83,9 +83,9 @@ def test_ok_means_that_every_row_is_there() -> None:
     async def scenario() -> dict[str, int]:
         with stream(store, max_rows=2) as writer:
             writer.migrate(rows.ipc(rows.schema("a")))
-            await writer.insert(values("a", 1, 2, 3))
-            await writer.insert(values("b", 10))
-            await writer.insert(values("a", 4, 5))
+            writer.insert(values("a", 1, 2, 3))
+            writer.insert(values("b", 10))
+            writer.insert(values("a", 4, 5))
             return (await writer.finish()).totals()
 
     totals = asyncio.run(scenario())
@@ -100,7 +100,7 @@ def test_an_insert_may_hold_several_batches() -> None:
 
     async def scenario() -> None:
         with stream(store) as writer:
-            await writer.insert(rows.ipc(rows.batch("a", [1]), rows.batch("a", [2])))
+            writer.insert(rows.ipc(rows.batch("a", [1]), rows.batch("a", [2])))
             await writer.finish()
 
     asyncio.run(scenario())
@@ -116,11 +116,11 @@ def test_an_object_ends_when_its_first_row_is_too_old() -> None:
         assert isinstance(loop, virtual_time.VirtualTimeLoop)
         with stream(store, timeout_s=30) as writer:
             await loop.advance(29)
-            await writer.insert(values("a", 1))
+            writer.insert(values("a", 1))
             await loop.advance(29)
-            await writer.insert(values("a", 2))
+            writer.insert(values("a", 2))
             await loop.advance(1)
-            await writer.insert(values("a", 3))
+            writer.insert(values("a", 3))
             await writer.finish()
 
     virtual_time.run(scenario())
@@ -133,7 +133,7 @@ def test_abort_leaves_nothing_open() -> None:
 
     async def scenario() -> None:
         with stream(store) as writer:
-            await writer.insert(values("a", 1))
+            writer.insert(values("a", 1))
             await writer.abort()
 
     asyncio.run(scenario())
@@ -147,7 +147,7 @@ def test_objects_committed_before_an_abort_stay() -> None:
 
     async def scenario() -> None:
         with stream(store, max_rows=2) as writer:
-            await writer.insert(values("a", 1, 2, 3))
+            writer.insert(values("a", 1, 2, 3))
             while not store.objects:  # noqa: ASYNC110 -- a worker thread will put it there
                 await asyncio.sleep(0.001)
             await writer.abort()
@@ -163,10 +163,10 @@ def test_one_table_failing_does_not_stop_the_others() -> None:
 
     async def scenario() -> None:
         with stream(store, max_rows=1) as writer:
-            await writer.insert(values("bad", 1))
-            await writer.insert(values("good", 1))
-            await writer.insert(values("bad", 2))
-            await writer.insert(values("good", 2))
+            writer.insert(values("bad", 1))
+            writer.insert(values("good", 1))
+            writer.insert(values("bad", 2))
+            writer.insert(values("good", 2))
             with pytest.raises(WriteFailedError, match=r"1 of 2 tables .* PutObject bad/0: refused"):
                 await writer.finish()
             assert writer.report.table("good").rows == 2
@@ -184,12 +184,12 @@ def test_a_store_that_refuses_everything_ends_the_stream() -> None:
 
     async def scenario() -> None:
         with stream(store, max_rows=1, on_fatal=lambda: told.append(True)) as writer:
-            await writer.insert(values("bad", 1))
-            await writer.insert(values("good", 1, 2, 3))
+            writer.insert(values("bad", 1))
+            writer.insert(values("good", 1, 2, 3))
             with pytest.raises(StoreUnavailableError):
                 await writer.finish()
             with pytest.raises(StoreUnavailableError):
-                await writer.insert(values("good", 4))
+                writer.insert(values("good", 4))
 
     asyncio.run(scenario())
     assert told == [True]
@@ -204,7 +204,7 @@ def test_what_is_not_arrow_is_an_error(payload: bytes) -> None:
     async def scenario() -> None:
         with stream(store) as writer:
             try:
-                await writer.insert(payload)
+                writer.insert(payload)
             except DecodeError:
                 await writer.abort()
             else:
@@ -219,7 +219,7 @@ def test_a_record_must_name_its_table() -> None:
 
     async def scenario() -> None:
         with stream(MemoryStore()) as writer, pytest.raises(ProtocolError, match="cq:table_name"):
-            await writer.insert(rows.ipc(pa.record_batch({"n": [1]})))
+            writer.insert(rows.ipc(pa.record_batch({"n": [1]})))
 
     asyncio.run(scenario())
 
@@ -230,7 +230,7 @@ def test_deletes_are_refused_by_name() -> None:
 
     async def scenario() -> None:
         with stream(store) as writer:
-            await writer.insert(values("a", 1))
+            writer.insert(values("a", 1))
             writer.refuse_deletes()
             with pytest.raises(WriteModeError, match="write_mode: append"):
                 await writer.finish()
@@ -245,7 +245,7 @@ def test_an_interrupted_stream_says_so() -> None:
 
     async def scenario() -> None:
         with stream(store) as writer:
-            await writer.insert(values("a", 1))
+            writer.insert(values("a", 1))
             writer.end(ClosedError("closed"))
             with pytest.raises(ClosedError):
                 await writer.finish()
@@ -262,9 +262,9 @@ def test_changed_columns_begin_a_new_object() -> None:
 
     async def scenario() -> None:
         with stream(store, file_format=Parquet(version="v2Latest", max_row_group_length=0)) as writer:
-            await writer.insert(rows.ipc(rows.batch("a", [1], s=["x"], t=["y"])))
-            await writer.insert(rows.ipc(rows.batch("a", [2], t=["y"], s=["x"])))
-            await writer.insert(rows.ipc(rows.batch("a", [3])))
+            writer.insert(rows.ipc(rows.batch("a", [1], s=["x"], t=["y"])))
+            writer.insert(rows.ipc(rows.batch("a", [2], t=["y"], s=["x"])))
+            writer.insert(rows.ipc(rows.batch("a", [3])))
             await writer.finish()
 
     asyncio.run(scenario())
@@ -281,8 +281,8 @@ def test_changed_columns_with_a_fixed_key_are_an_error() -> None:
     async def scenario() -> None:
         parquet = Parquet(version="v2Latest", max_row_group_length=0)
         with stream(store, path="{{TABLE}}", file_format=parquet) as writer:
-            await writer.insert(rows.ipc(rows.batch("a", [1])))
-            await writer.insert(rows.ipc(rows.batch("a", [2], s=["x"])))
+            writer.insert(rows.ipc(rows.batch("a", [1])))
+            writer.insert(rows.ipc(rows.batch("a", [2], s=["x"])))
             with pytest.raises(WriteFailedError, match="its columns changed"):
                 await writer.finish()
 
@@ -296,8 +296,8 @@ def test_changed_columns_share_a_json_object() -> None:
 
     async def scenario() -> None:
         with stream(store, path="{{TABLE}}") as writer:
-            await writer.insert(rows.ipc(rows.batch("a", [1])))
-            await writer.insert(rows.ipc(rows.batch("a", [2], s=["x"])))
+            writer.insert(rows.ipc(rows.batch("a", [1])))
+            writer.insert(rows.ipc(rows.batch("a", [2], s=["x"])))
             await writer.finish()
 
     asyncio.run(scenario())
@@ -310,8 +310,8 @@ def test_two_tables_never_share_a_key() -> None:
 
     async def scenario() -> None:
         with stream(store, path="{{TABLE_HYPHEN}}") as writer:
-            await writer.insert(values("a_b", 1))
-            await writer.insert(values("a-b", 2))
+            writer.insert(values("a_b", 1))
+            writer.insert(values("a-b", 2))
             with pytest.raises(WriteFailedError, match="its key a-b is that of table a_b"):
                 await writer.finish()
 
@@ -325,9 +325,9 @@ def test_an_interrupted_block_of_inserts_stays_one_object() -> None:
 
     async def scenario() -> None:
         with stream(store, path="{{TABLE}}") as writer:
-            await writer.insert(values("a", 1))
+            writer.insert(values("a", 1))
             writer.migrate(rows.ipc(rows.schema("b")))
-            await writer.insert(values("a", 2))
+            writer.insert(values("a", 2))
             await writer.finish()
 
     asyncio.run(scenario())
@@ -344,7 +344,7 @@ def test_a_table_without_rows_leaves_an_empty_object_if_asked() -> None:
             writer.migrate(rows.ipc(rows.schema("empty")))
             writer.migrate(rows.ipc(rows.schema("full")))
             writer.migrate(rows.ipc(rows.schema("empty")))
-            await writer.insert(values("full", 1))
+            writer.insert(values("full", 1))
             await writer.finish()
 
     asyncio.run(scenario())
@@ -360,8 +360,10 @@ def test_a_small_budget_loses_nothing(path: str) -> None:
     async def scenario() -> tuple[int, int, int]:
         with stream(store, path=path, memory_budget=20_000) as writer:
             for start in range(0, 5000, 50):
-                await writer.insert(values("a", *range(start, start + 50)))
-                await writer.insert(values("b", *range(start, start + 50)))
+                writer.insert(values("a", *range(start, start + 50)))
+                writer.insert(values("b", *range(start, start + 50)))
+                if writer.full:
+                    await writer.make_room()
             await writer.finish()
             budget = writer._plant.budget
             return budget.held_bytes, budget.in_flight_bytes, budget.buffered_bytes

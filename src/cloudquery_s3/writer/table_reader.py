@@ -1,0 +1,73 @@
+"""Read a table back from the one object that a fixed key gives it: what state backends of sources are made of."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from cloudquery_s3.errors import NotReadableError, ObjectNotFoundError, ProtocolError, TableError
+from cloudquery_s3.formats.reading import READING_ERRORS, read_rows
+from cloudquery_s3.ipc import RequestedSchema
+from cloudquery_s3.table import table_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from cloudquery_s3.object_key import PathTemplate
+    from cloudquery_s3.spec import Spec
+    from cloudquery_s3.stores.object_store import ObjectStore
+
+log = logging.getLogger(__name__)
+
+_MOVING: Final = ("{{YEAR}}", "{{MONTH}}", "{{DAY}}", "{{HOUR}}", "{{MINUTE}}", "{{SYNC_ID}}")
+
+
+def read_table(
+    payload: bytes, *, spec: Spec, template: PathTemplate, store: ObjectStore, now: datetime
+) -> Iterator[bytes]:
+    """Yield the rows of a table's object as Arrow IPC payloads of exactly the schema that `payload` holds.
+
+    The object is the one that a Write at this moment would replace; where there is none, there are no rows. Blocks, on
+    the first step for the whole object's download.
+
+    Raises:
+        ProtocolError: the payload is no schema of a table.
+        NotReadableError: each object has a key of its own, so there is none to read back.
+        StoreError: the object could not be read.
+        TableError: it is not a file of this table.
+
+    Source: contract F, without H41: date placeholders are filled with this moment, not with the year 1.
+    """
+    requested = RequestedSchema(payload)
+    table = table_name(requested.schema)
+    if not table:
+        raise ProtocolError("a schema does not say its table: metadata cq:table_name is missing")
+    if template.has_file_id:
+        raise NotReadableError(
+            "'path' contains {{UUID}}: every object gets a key of its own, and cannot be found again. To read tables "
+            "back (as a state backend does) set 'no_rotate: true' and leave {{UUID}} out of 'path'"
+        )
+    if moving := [name for name in _MOVING if name in spec.path]:
+        log.warning(
+            "'path' contains %s: only what was written under today's key is found again; a state backend wants a "
+            "'path' that stays the same",
+            ", ".join(moving),
+            extra={"table": table},
+        )
+    key = template.render(table, file_id="", now=now)
+    try:
+        data = store.get(key)
+    except ObjectNotFoundError:
+        return
+    try:
+        for batch in read_rows(spec, requested.schema, data):
+            yield requested.payload(batch)
+    except READING_ERRORS as error:
+        raise TableError(
+            table, f"{key} cannot be read back as this table ({type(error).__name__}: {_first_line(error)})"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error.args[0] if isinstance(error, KeyError) and error.args else error).partition("\n")[0]
