@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import pyarrow as pa
@@ -113,7 +114,8 @@ class ParquetEncoder:
         self._gate.shut()
         self._held = None
         if self._writer is not None:
-            self._writer.close()  # into the shut gate
+            with contextlib.suppress(pa.ArrowException, OSError):  # a writer that has failed may fail to close
+                self._writer.close()  # into the shut gate
             self._writer = None
 
     def _table(self, batches: Sequence[pa.RecordBatch]) -> pa.Table:

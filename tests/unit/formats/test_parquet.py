@@ -205,6 +205,19 @@ def test_discard_after_finish_is_harmless() -> None:
     assert read(chunks).metadata.num_rows == 1
 
 
+def test_discard_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoder whose `write` failed can be discarded."""
+
+    def full(*_: object) -> int:
+        raise OSError("no space left")
+
+    encoder = Parquet().encoder(SCHEMA, Alterations())
+    monkeypatch.setattr(encoder._gate, "write", full)
+    with pytest.raises(OSError, match="no space left"):
+        encoder.write([rows(1)])
+    encoder.discard()
+
+
 def test_null_in_required_column() -> None:
     """A NULL in a NOT NULL column makes the column optional and is counted; it is no zero (contract H11)."""
     alterations = Alterations()
