@@ -12,7 +12,10 @@ def main() -> int:
         from cloudquery_s3.server import serve  # noqa: PLC0415 -- the other commands do not need gRPC
 
         return serve.main(arguments[1:])
-    return 2
+    from cloudquery_s3.commands.app import build_app  # noqa: PLC0415 -- `serve` does not need typer
+
+    build_app()(arguments, prog_name="cloudquery-s3")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""The command line as typer knows it: what `--help` shows, and which module does what.
+
+Exit codes: 0 is well, 1 a problem was found, 2 the command was called wrongly.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Final
+
+import typer
+
+from cloudquery_s3.commands import check, package, schema, serve, version
+
+_HELP: Final = """\
+CloudQuery destination plugin for S3: tables as Parquet, JSON lines or CSV.
+
+The CloudQuery CLI starts this program by itself (registry: local, path: the path of this program). The other commands
+are for people: write a spec, `check` it, then `cloudquery sync` it.
+
+Exit codes: 0 all is well, 1 a problem was found, 2 the command was called wrongly.
+"""
+
+
+def build_app() -> typer.Typer:
+    """Return the application; its help is coloured and framed on a terminal only."""
+    app = typer.Typer(
+        name="cloudquery-s3",
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown" if sys.stdout.isatty() else None,
+    )
+    app.callback(help=_HELP)(_root)
+    forgiving = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    app.command("serve", context_settings=forgiving, short_help="Serve the plugin: what the CLI runs.")(serve.serve)
+    app.command("check", short_help="Say all that is wrong with a spec, and what it would do.")(check.check)
+    app.command("schema", short_help="Print the JSON schema of the spec.")(schema.schema)
+    app.command("package", short_help="Lay out dist/ for `cloudquery plugin publish`.")(package.package)
+    app.command("version", short_help="Print the versions of this plugin and of what it runs on.")(version.version)
+    return app
+
+
+def _root(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=version.print_and_exit),
+    ] = False,
+) -> None:
+    del show_version  # its callback has done all there is to do
