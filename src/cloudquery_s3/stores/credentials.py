@@ -16,7 +16,6 @@ from botocore.session import Session
 
 from cloudquery_s3.stores.endpoint import configured_endpoint
 from cloudquery_s3.stores.s3_errors import RequestFailedError, answer_failure, credentials_error, transport_failure
-from cloudquery_s3.stores.transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,8 +142,11 @@ def _sts_client_creator(aws: Session, settings: S3Settings) -> Callable[..., Any
     """
     sts_endpoint = configured_endpoint(aws, "sts")
     own_host = bool(settings.endpoint) and urlsplit(sts_endpoint).netloc == urlsplit(settings.endpoint).netloc
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S)
-
+    config = Config(
+        retries={"total_max_attempts": 1},
+        connect_timeout=settings.connect_timeout_s,
+        read_timeout=settings.read_timeout_s,
+    )
     verify = False if own_host and settings.skip_tls_verify else None
     return partial(aws.create_client, region_name=settings.region, config=config, verify=verify)
 

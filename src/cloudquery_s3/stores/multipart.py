@@ -12,6 +12,7 @@ import structlog
 
 from cloudquery_s3.errors import StoreError
 from cloudquery_s3.stores.body import Body
+from cloudquery_s3.stores.lost_answers import is_stored
 from cloudquery_s3.stores.retry import RetryPolicy
 from cloudquery_s3.stores.s3_errors import RequestFailedError, xml_children, xml_fields
 from cloudquery_s3.stores.s3_requests import Request
@@ -121,9 +122,9 @@ class MultipartUpload:
     def complete(self) -> str:
         """Make the object of all parts sent; return its entity tag.
 
-        Where the answer is lost and the store then no longer knows the upload, the object is looked at: it is taken
-        as stored only where its size and entity tag are those of these parts. A sync without permission to read must
-        take that for an error, and says that the object may be there.
+        Where the answer is lost for good, or the store then no longer knows the upload, the object is looked at: it is
+        taken as stored only where its size and entity tag are those of these parts. A sync without permission to read
+        must take that for an error, and says that the object may be there.
 
         Raises:
             StoreError: a part, or the completion, failed.
@@ -142,9 +143,10 @@ class MultipartUpload:
         try:
             etag = xml_fields(self._client.send(request, failures).body).get("ETag", "").strip('"')
         except StoreError as error:
-            if error.code != "NoSuchUpload" or not any(failure.may_have_worked for failure in failures):
-                raise
-            etag = self._etag_if_stored()
+            etag = self._expected_etag()
+            if not is_stored(self._client, self._key, etag=etag, size_bytes=self._size_bytes, failures=failures):
+                raise self._unsure(error, failures) from None
+            failures.pop()  # it was not sent again
         finally:
             self.failures += failures
         self._upload_id = ""
@@ -182,25 +184,26 @@ class MultipartUpload:
         namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
         return f'<CompleteMultipartUpload xmlns="{namespace}">{"".join(parts)}</CompleteMultipartUpload>'.encode()
 
-    def _etag_if_stored(self) -> str:
-        """Return the object's entity tag if it is made of exactly these parts."""
-        unsure = StoreError(
+    def _expected_etag(self) -> str:
+        """Return S3's entity tag of an object of exactly these parts, or "" where theirs are not MD5s."""
+        try:
+            digests = b"".join(bytes.fromhex(etag) for _, (etag, _) in sorted(self._stored.items()))
+        except ValueError:
+            return ""
+        return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{self._parts}"
+
+    def _unsure(self, error: StoreError, failures: list[RequestFailedError]) -> StoreError:
+        """Return what to raise for a completion that failed: gone after a lost answer, an upload is likely complete."""
+        if error.code != "NoSuchUpload" or not any(failure.may_have_worked for failure in failures):
+            return error
+        return StoreError(
             "the answer was lost and the upload is gone: the object is probably there, whole, but that could not be "
             "checked",
-            operation="CompleteMultipartUpload",
-            key=self._key,
-            status=404,
-            code="NoSuchUpload",
+            operation=error.operation,
+            key=error.key,
+            status=error.status,
+            code=error.code,
         )
-        try:
-            answer = self._client.send(Request("HeadObject", "HEAD", self._key), self.failures)
-            digests = b"".join(bytes.fromhex(etag) for _, (etag, _) in sorted(self._stored.items()))
-        except (StoreError, ValueError):
-            raise unsure from None
-        expected = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{self._parts}"
-        if answer.etag != expected or answer.headers.get("Content-Length") != str(self._size_bytes):
-            raise unsure
-        return answer.etag
 
     def _take_back(self, upload_id: str) -> None:
         request = Request("AbortMultipartUpload", "DELETE", self._key, query={"uploadId": upload_id})

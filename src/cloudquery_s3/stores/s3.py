@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from urllib3.exceptions import InsecureRequestWarning
 
+from cloudquery_s3.errors import StoreError
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.credentials import aws_configuration, credential_source
 from cloudquery_s3.stores.endpoint import bucket_url
+from cloudquery_s3.stores.lost_answers import is_stored
 from cloudquery_s3.stores.multipart import MultipartUpload
 from cloudquery_s3.stores.object_store import StoredObject
 from cloudquery_s3.stores.retry import RetryPolicy
@@ -84,7 +86,13 @@ class S3Store:
             url=url,
             target=Target(bucket=settings.bucket, endpoint=url.origin, region=settings.region),
             credentials=credentials,
-            transport=Transport(aws, url.url, verify=not settings.skip_tls_verify),
+            transport=Transport(
+                aws,
+                url.url,
+                verify=not settings.skip_tls_verify,
+                connect_timeout_s=settings.connect_timeout_s,
+                read_timeout_s=settings.read_timeout_s,
+            ),
             policy=policy,
             pause=pause,
             checksums=settings.checksums,
@@ -172,9 +180,7 @@ class S3Writer:
         """
         if self._upload is None:
             failures: list[RequestFailedError] = []
-            headers = self._settings.object_headers()
-            body = Body(self._pending)
-            etag = self._client.send(Request("PutObject", "PUT", self._key, headers=headers, body=body), failures).etag
+            etag = self._put(Body(self._pending), failures)
             self._take(self._pending_bytes)
         else:
             if self._pending_bytes:
@@ -188,6 +194,18 @@ class S3Writer:
         self._take(self._pending_bytes)
         if self._upload:
             self._upload.abort()
+
+    def _put(self, body: Body, failures: list[RequestFailedError]) -> str:
+        """Store all in one request; return its entity tag."""
+        headers = self._settings.object_headers()
+        try:
+            return self._client.send(Request("PutObject", "PUT", self._key, headers=headers, body=body), failures).etag
+        except StoreError:
+            etag = body.md5()
+            if not is_stored(self._client, self._key, etag=etag, size_bytes=body.size_bytes, failures=failures):
+                raise
+            failures.pop()  # it was not sent again
+            return etag
 
     def _new_upload(self) -> MultipartUpload:
         return MultipartUpload(

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TRANSIENT_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
+_UNSURE_STATUS: Final = frozenset({500, 502, 504})
+"""Answers of a server that broke while it worked, or of a gateway that heard nothing from it; 503 is a refusal."""
+
 _TRANSIENT_CODES: Final = frozenset(
     {
         "BadDigest",  # the body was damaged on its way; a checksum found it
@@ -83,21 +86,30 @@ class RequestFailedError(Exception):
         code: the store's error code; empty where there is none.
         transient: whether the same request may succeed later.
         region: the region that the bucket is in, where the store names one; else empty.
+        sent: whether anything was sent.
     """
 
     def __init__(
-        self, cause: str, *, status: int | None = None, code: str = "", transient: bool = False, region: str = ""
+        self,
+        cause: str,
+        *,
+        status: int | None = None,
+        code: str = "",
+        transient: bool = False,
+        region: str = "",
+        sent: bool = True,
     ) -> None:
         super().__init__(cause)
         self.status = status
         self.code = code
         self.transient = transient
         self.region = region
+        self.sent = sent
 
     @property
     def may_have_worked(self) -> bool:
         """Whether the store may have done what was asked, its answer being lost or an error of its own."""
-        return self.status is None or self.status < 300 or self.status >= 500  # noqa: PLR2004 - HTTP's own numbers
+        return self.sent and (self.status is None or self.status < 300 or self.status in _UNSURE_STATUS)  # noqa: PLR2004 - HTTP's own numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +154,8 @@ def transport_failure(error: Exception) -> RequestFailedError:
     """Return what an error of the HTTP client means. All may pass with time but a certificate that does not verify."""
     inner = tuple(_chain(error))
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in inner):
-        return RequestFailedError(f"the server's TLS certificate is not trusted ({inner[-1]})", code="TLS")
-    return RequestFailedError(_cause(inner), transient=True)
+        return RequestFailedError(f"the server's TLS certificate is not trusted ({inner[-1]})", code="TLS", sent=False)
+    return RequestFailedError(_cause(inner), transient=True, sent=not isinstance(error, _NOT_CONNECTED))
 
 
 def credentials_error(error: Exception, *, operation: str, key: str) -> CredentialsError:
@@ -255,6 +267,11 @@ def _cause(inner: tuple[BaseException, ...]) -> str:
     return "the connection was closed before a whole answer came"
 
 
+_NOT_CONNECTED: Final = (
+    botocore_errors.ConnectTimeoutError,
+    botocore_errors.EndpointConnectionError,
+    botocore_errors.ProxyConnectionError,
+)
 _CAUSES: Final = (
     (botocore_errors.ProxyConnectionError, "the proxy cannot be reached"),
     (socket.gaierror, "the host name cannot be resolved"),

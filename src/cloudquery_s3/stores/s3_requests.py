@@ -126,9 +126,8 @@ class S3Client:
 
         def on_retry(attempt: int, failure: RequestFailedError) -> None:
             past.append(failure)
-            log.warning(
-                "sending again", operation=request.operation, key=request.key, attempt=attempt, cause=str(failure)
-            )
+            key = request.key or request.query.get("prefix", "")
+            log.warning("sending again", operation=request.operation, key=key, attempt=attempt, cause=str(failure))
 
         def attempt() -> Answer:
             credentials = self._credentials.current()
@@ -198,12 +197,12 @@ def _check(operation: str, status: int, headers: Mapping[str, str], body: bytes)
     """Raise what an answer says that is not a success, be it inside a status 200."""
     if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
         raise document_failure(status, headers, body)
-    if operation not in _ANSWERS:
-        return
-    root = xml_fields(body).get("")
+    if operation == "GetObject":
+        return  # its body is the object's own
+    root = xml_fields(body).get("", "")
     if root == "Error":
         raise document_failure(status, headers, body)
-    if root != _ANSWERS[operation]:
+    if root != _ANSWERS.get(operation, root) or (operation == "UploadPart" and not headers.get("ETag")):
         raise RequestFailedError("the store's answer is not whole", status=status, transient=True)
 
 

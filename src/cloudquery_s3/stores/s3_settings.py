@@ -39,6 +39,8 @@ class S3Settings:
         single_put_max_bytes: an object up to this size is held and goes up in one request; at least `part_size_bytes`.
         max_attempts: how often a request is tried, the first time included.
         max_backoff_s: the longest wait between two attempts.
+        connect_timeout_s: how long a connection may take to stand.
+        read_timeout_s: how long the store may take to read on, or to answer.
         profile: of the shared AWS configuration, or empty.
         role: to assume, or None.
         log_requests: whether every request is logged at INFO rather than at DEBUG.
@@ -58,6 +60,8 @@ class S3Settings:
     single_put_max_bytes: int = SINGLE_PUT_MAX_BYTES
     max_attempts: int = 3
     max_backoff_s: float = 30
+    connect_timeout_s: float = 5
+    read_timeout_s: float = 60
     profile: str = ""
     role: AssumedRole | None = None
     log_requests: bool = False

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.stores.body import Body
 
-CONNECT_TIMEOUT_S: Final = 5
-READ_TIMEOUT_S: Final = 60
 _CONNECTIONS: Final = 64
 """How many idle connections are kept; more may be in use."""
 
@@ -58,8 +56,8 @@ class Transport:
         url: str,
         *,
         verify: bool,
-        connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        read_timeout_s: float = READ_TIMEOUT_S,
+        connect_timeout_s: float,
+        read_timeout_s: float,
     ) -> None:
         """Prepare for requests to one host; `url` decides about proxies, `verify` about checking certificates."""
         client: Any = URLLib3Session  # its stubs know neither its argument types nor how to choose a connection's class

@@ -1,0 +1,152 @@
+"""Every request to S3 and STS, failing in every way that we can cause: what is said is what is in the bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from faults.delivery import FORMATS, LARGE, LEFT_OPEN, RETRY, SMALL, ReopeningPause, Way
+from faults.proxy import Fault, FaultProxy, Plan, fault_proxy
+from s3_servers import moto, versitygw  # noqa: F401 -- fixtures
+
+if TYPE_CHECKING:
+    from s3_servers import S3Server
+
+pytestmark = [pytest.mark.server]
+
+LOST: Final = (Fault.DONE_AND_RESET, Fault.DONE_AND_TRUNCATED, Fault.DONE_AND_INTERNAL)
+"""The store has done what was asked, and the client does not get to know."""
+
+FAULTS: Final = tuple(fault for fault in Fault if fault is not Fault.EXPIRED)
+CALLS: Final = {
+    "PutObject": (1, 3),
+    "CreateMultipartUpload": (1,),
+    "UploadPart": (1, 2, 3),
+    "CompleteMultipartUpload": (1,),
+    "AbortMultipartUpload": (1,),
+}
+"""Which call of each operation fails."""
+
+TIMEOUT_S: Final = 0.4
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault at the n-th call of an operation, once or from then on always."""
+
+    operation: str
+    call: int
+    fault: Fault
+    always: bool
+    file_format: str
+
+    def __str__(self) -> str:
+        often = "always" if self.always else "once"
+        return f"{self.operation}-{self.call}-{self.fault.value}-{often}-{self.file_format}".replace(" ", "_")
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """What the proxy does. An abort is only asked for when something else has failed."""
+        plan = Plan(self.operation, self.fault, self.call, None if self.always else 1)
+        if self.operation != "AbortMultipartUpload":
+            return (plan,)
+        return (Plan("UploadPart", Fault.FORBIDDEN, 2, None), plan)
+
+    @property
+    def delivers(self) -> bool:
+        """Whether the Write must end with OK: every row is where it belongs in spite of the fault."""
+        if self.operation == "AbortMultipartUpload":
+            return False
+        if self.always:
+            # The store has the object; looked at, it is that of these bytes.
+            return self.fault in LOST and self.operation in {"PutObject", "CompleteMultipartUpload"}
+        return self.fault is not Fault.FORBIDDEN
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a PutObject's status arrives, whatever else of its answer does not: that is an acknowledgement."""
+        return (self.operation, self.fault) == ("PutObject", Fault.DONE_AND_TRUNCATED)
+
+    @property
+    def can_clean_up(self) -> bool:
+        """Whether an abort gets through to the server in the end."""
+        if self.operation == "AbortMultipartUpload" and (self.always or self.fault is Fault.FORBIDDEN):
+            return False
+        return not (self.always and self.fault is Fault.REFUSED)
+
+
+def every_case() -> list[Case]:
+    """The full cross product."""
+    return [
+        Case(operation, call, fault, always, file_format)
+        for operation, calls in CALLS.items()
+        for call in calls
+        for fault in FAULTS
+        for always in (False, True)
+        for file_format in FORMATS
+    ]
+
+
+def some_cases() -> list[Case]:
+    """Each fault of each operation, once and always, with calls and formats in turns."""
+    pairs = [(operation, fault, always) for operation in CALLS for fault in FAULTS for always in (False, True)]
+    return [
+        Case(operation, CALLS[operation][number % len(CALLS[operation])], fault, always, FORMATS[number // 2 % 3])
+        for number, (operation, fault, always) in enumerate(pairs)
+    ]
+
+
+SOME: Final = some_cases()
+
+
+def way(proxy: FaultProxy, server: S3Server, case: Case) -> Way:
+    """Two tables: small objects one PUT each; or, of the operations of uploads, one of 12 MiB in parts of 5 MiB."""
+    options: dict[str, Any] = {"max_retries": 3, "test_write": False}
+    if case.operation == "PutObject":
+        options["batch_size"] = 10
+    settings = {"read_timeout_s": TIMEOUT_S} if case.fault is Fault.NO_ANSWER else {}
+    return Way(
+        bucket=server.new_bucket(),
+        endpoint=proxy.endpoint,
+        file_format=case.file_format,
+        options=options,
+        settings=settings,
+        pause=ReopeningPause(lambda: None if case.always else proxy.reopen()),
+    )
+
+
+def run(server: S3Server, case: Case) -> None:
+    """Deliver under the case's fault, and hold the outcome against the bucket."""
+    with fault_proxy(server.endpoint, *case.plans) as proxy:
+        used = way(proxy, server, case)
+        delivery = used.deliver(SMALL if case.operation == "PutObject" else LARGE)
+    assert proxy.injected[case.operation] >= 1
+    assert (delivery.error is None) == case.delivers, delivery.error
+    delivery.check(used.bucket)
+    if case.delivers and not case.is_answered:
+        assert delivery.warnings.of(RETRY)
+    if case.can_clean_up:
+        assert delivery.warnings.of(LEFT_OPEN) == []
+        assert used.bucket.open_uploads() == []
+
+
+@pytest.fixture(autouse=True)
+def credentials(versitygw: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811 -- the fixture's name
+    """The administrator's keys in the environment, and no other credentials."""
+    for name, value in versitygw.environment().items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("case", SOME, ids=str)
+def test_a_fault_loses_nothing(versitygw: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
+    """OK: every row once, in whole objects. Not OK: whole objects, no upload open, and a report of what exists."""
+    run(versitygw, case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for case in every_case() if case not in SOME], ids=str)
+def test_every_fault_loses_nothing(versitygw: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
+    """The same, of every call in every format."""
+    run(versitygw, case)
