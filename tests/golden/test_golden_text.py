@@ -19,11 +19,12 @@ from cloudquery_s3.ipc.intervals import patch_batch
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 FORMATS = {"csv": Csv, "json": JsonLines}
-SAME_BYTES_AT_LEAST = 60
-"""How many objects must be the same byte by byte. CSV differs where the reference has an empty string: NULL there."""
+SAME_BYTES_AT_LEAST = 64
+"""How many of the 74 objects must be the same byte by byte: all but the CSV ones that hold an empty string or value."""
 
 
 def cases() -> list[Path]:
+    """Return the folders of text objects; Athena's are rewritten before they come to an encoder."""
     if not GOLDEN.is_dir():
         return []
     folders = [folder for folder in sorted(GOLDEN.iterdir()) if "parquet" not in folder.name]
@@ -47,16 +48,19 @@ def written(folder: Path) -> tuple[bytes, bytes, dict[str, object]]:
 
 
 def exact(text: str) -> object:
+    """Parse JSON without rounding a number."""
     return json.loads(text, parse_float=decimal.Decimal)
 
 
 def read_csv(data: bytes, spec: dict[str, object]) -> list[list[object]]:
+    """Return rows of cells, those that are JSON parsed."""
     delimiter = dict(spec.get("format_spec") or {}).get("delimiter", ",")  # type: ignore[call-overload]
     rows = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=delimiter)
     return [[cell_value(cell) for cell in row] for row in rows]
 
 
 def cell_value(cell: str) -> object:
+    """Return what a cell that is JSON text means, or the text."""
     try:
         return exact(cell)
     except (ValueError, decimal.InvalidOperation):

@@ -45,7 +45,7 @@ def csv_renderer(field: pa.Field, delimiter: int) -> Render:
     The text is NULL where the column is.
 
     Raises:
-        TypeError: the field's type cannot be written as text.
+        ValueError: the field's type cannot be written as text.
     """
     kernel, plain = _kernel(field)
     if plain and delimiter not in PLAIN_LETTERS:
@@ -54,7 +54,12 @@ def csv_renderer(field: pa.Field, delimiter: int) -> Render:
 
 
 def _as_it_is(kernel: Kernel, cells: pa.Array, report: Report) -> Cells:
-    return Cells(kernel(cells, report))
+    texts = kernel(cells, report)
+    empty = np.diff(spans(texts)[0]) == 0
+    if not empty.any():
+        return Cells(texts)
+    quoted = empty & valid_flags(texts)
+    return Cells(texts, quoted if quoted.any() else False)
 
 
 def _where_needed(kernel: Kernel, delimiter: int, cells: pa.Array, report: Report) -> Cells:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Render: TypeAlias = Callable[[pa.Array, Report], Cells]
     """Turns a column into text. A Report hears of cells that are not written as they came."""
 
-_INTERVALS: Final = frozenset({"interval_month", "interval_day_time"})
+_NO_TEXT: Final = "a column of type {} cannot be written as text"
 
 
 def mark_of(field: pa.Field) -> Extension | None:
@@ -56,7 +56,7 @@ def json_renderer(field: pa.Field, *, html: bool) -> Render:
     The text is NULL where the column is, and lacks the quotes around strings.
 
     Raises:
-        TypeError: the field's type cannot be written as text.
+        ValueError: the field's type cannot be written as text.
     """
     kind, mark = field.type, mark_of(field)
     if mark is not None:
@@ -122,7 +122,7 @@ def plain_kernel(kind: pa.DataType, *, trim: bool) -> Callable[[pa.Array, Report
     `trim` cuts the fraction of a time of day to its significant digits, as JSON has it.
 
     Raises:
-        TypeError: the type is none of these.
+        ValueError: the type is none of these.
     """
     if types.is_timestamp(kind):
         return timestamp_text
@@ -131,7 +131,7 @@ def plain_kernel(kind: pa.DataType, *, trim: bool) -> Callable[[pa.Array, Report
     for is_kind, kernel in _PLAIN_KERNELS:
         if is_kind(kind):
             return _without_report(kernel)
-    raise TypeError(f"a column of type {kind} cannot be written as text")
+    raise ValueError(_NO_TEXT.format(kind))
 
 
 def _without_report(kernel: Callable[[pa.Array], pa.Array]) -> Callable[[pa.Array, Report], pa.Array]:
@@ -147,7 +147,9 @@ def _nested(kind: pa.DataType, *, html: bool) -> Render:
     if types.is_map(kind):
         entry = ObjectText([kind.key_field.with_name("key"), kind.item_field.with_name("value")], html=True)
         return partial(_map, partial(_struct, entry))
-    return partial(_list, json_renderer(kind.value_field, html=True))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return partial(_list, json_renderer(kind.value_field, html=True))
+    raise ValueError(_NO_TEXT.format(kind))
 
 
 class ObjectText:
