@@ -7,6 +7,7 @@
     ├── ProtocolError        what the client sent is not what the protocol says
     │   └── DecodeError      a payload that is not an Arrow IPC stream
     ├── WriteModeError       the client asks for deletes: only `write_mode: append` can work
+    ├── NotReadableError     the client asks for rows back whose object has no fixed key
     ├── TableError           one table cannot go on; the others can
     │   ├── EncodeError      its rows cannot be written in this format
     │   └── SchemaDriftError its columns changed where one object must hold them all
@@ -51,6 +52,10 @@ class DecodeError(ProtocolError):
 
 class WriteModeError(PluginError):
     """The client asked for rows to be deleted, which an object store of whole files cannot do."""
+
+
+class NotReadableError(PluginError):
+    """The client asked for rows back, and the destination writes objects that it cannot find again."""
 
 
 class TableError(PluginError):

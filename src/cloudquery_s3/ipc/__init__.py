@@ -4,8 +4,9 @@ Receiving happens on one event loop for all tables, decoding on many threads: so
 headers alone (a few µs each) and `decode` does the rest, many messages at a time.
 """
 
+from cloudquery_s3.ipc.answer import RequestedSchema
 from cloudquery_s3.ipc.decoding import decode
 from cloudquery_s3.ipc.reader import IpcReader
 from cloudquery_s3.ipc.received import ReceivedBatch
 
-__all__ = ["IpcReader", "ReceivedBatch", "decode"]
+__all__ = ["IpcReader", "ReceivedBatch", "RequestedSchema", "decode"]

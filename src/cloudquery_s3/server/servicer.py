@@ -35,6 +35,7 @@ _STATUSES: Final = (
     # The first class that fits names the status. The CLI prints the message in full whatever the code is.
     (errors.SpecError, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.ProtocolError, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.NotReadableError, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.WriteModeError, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.CredentialsError, grpc.StatusCode.UNAUTHENTICATED),
     (errors.StoreUnavailableError, grpc.StatusCode.FAILED_PRECONDITION),
@@ -81,6 +82,18 @@ def _answers(
 async def _abort(context: Any, code: grpc.StatusCode, message: str) -> NoReturn:
     await context.abort(code, message)
     raise AssertionError  # abort has raised
+
+
+def _refuses(name: str, reason: str) -> Callable[[PluginServicer, Any, Any], Awaitable[Any]]:
+    """Return the method of an RPC that is not for this kind of plugin: a status, and no trace in the log."""
+
+    async def refuse(_self: PluginServicer, _request: Any, context: Any) -> Any:
+        await _abort(
+            context, grpc.StatusCode.UNIMPLEMENTED, f"{name}: this plugin is the destination s3, which {reason}"
+        )
+
+    refuse.__name__ = name
+    return refuse
 
 
 class PluginServicer(plugin_pb2_grpc.PluginServicer):
@@ -140,6 +153,21 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
         return plugin_pb2.Write.Response()
 
     @_answers
+    async def Read(self, request: Any, context: Any) -> None:  # noqa: N802 -- the protocol's name
+        """Send the rows of the object that a table has at a fixed key; nothing where there is none."""
+        destination = await self._require_destination(context)
+        with destination.reading(request.table) as records:
+            while (record := await asyncio.to_thread(next, records, None)) is not None:
+                await context.write(plugin_pb2.Read.Response(record=record))
+
+    GetTables = _refuses("GetTables", "has no tables of its own: ask the source")
+    Sync = _refuses("Sync", "has no rows of its own: ask the source")
+    Transform = _refuses("Transform", "writes rows as they come: use a transformer plugin")
+    TransformSchema = _refuses("TransformSchema", "writes tables as they come: use a transformer plugin")
+    AssessTables = _refuses("AssessTables", "migrates no tables: every object has the columns of its own rows")
+    WriteStream = _refuses("WriteStream", "acknowledges rows at the end of a stream: use Write")
+
+    @_answers
     async def Close(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
         """End the destination, if there is one, and every Write that still runs on it."""
         if self._destination is not None:
@@ -154,9 +182,10 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
             destination = await asyncio.to_thread(_connect, request.spec, str(uuid.uuid4()))
         except errors.PluginError as error:
             log.error("%s", error, extra={"rpc": "TestConnection"})  # noqa: TRY400 -- the user wants no trace
-            return plugin_pb2.TestConnection.Response(
-                success=False, failure_code=_failure_code(error), failure_description=str(error)
-            )
+            return _failed_test(_failure_code(error), str(error))
+        except Exception as error:
+            log.exception("an error that this plugin does not know", extra={"rpc": "TestConnection"})
+            return _failed_test("UNKNOWN", f"{type(error).__name__}: {error}")
         destination.retire()
         return plugin_pb2.TestConnection.Response(success=True)
 
@@ -184,16 +213,20 @@ def _connect(spec: bytes, invocation_id: str) -> Destination:
     return Destination.connect(parsed, sync_id=invocation_id)
 
 
+def _failed_test(code: str, description: str) -> Any:
+    return plugin_pb2.TestConnection.Response(success=False, failure_code=code, failure_description=description)
+
+
 def _failure_code(error: errors.PluginError) -> str:
     match error:
-        case errors.SpecError():
+        case errors.SpecError() | errors.StoreError(status=301 | 307 | 308):  # these three: another region's bucket
             return "INVALID_SPEC"
         case errors.CredentialsError():
             return "UNAUTHENTICATED"
-        case errors.StoreError(status=403):
-            return "UNAUTHORIZED"
         case errors.StoreError(code="NoSuchBucket"):
             return "NO_SUCH_BUCKET"
+        case errors.StoreError(status=401 | 403):
+            return "UNAUTHORIZED"
         case errors.StoreError(status=None):
             return "UNREACHABLE"
         case _:
@@ -208,7 +241,9 @@ async def _feed(writer: StreamWriter, requests: AsyncIterator[bytes]) -> None:
         message = wire.parse(raw)
         match message.kind:
             case wire.Kind.INSERT:
-                await writer.insert(message.payload)
+                writer.insert(message.payload)
+                if writer.full:
+                    await writer.make_room()
             case wire.Kind.MIGRATE:
                 writer.migrate(message.payload)
             case wire.Kind.DELETE:

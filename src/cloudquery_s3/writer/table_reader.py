@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.errors import NotReadableError, ObjectNotFoundError, ProtocolError, TableError
-from cloudquery_s3.formats.reading import READING_ERRORS, read_rows
+from cloudquery_s3.formats.reading import UnreadableError, read_rows
 from cloudquery_s3.ipc import RequestedSchema
 from cloudquery_s3.table import table_name
 
@@ -63,11 +63,5 @@ def read_table(
     try:
         for batch in read_rows(spec, requested.schema, data):
             yield requested.payload(batch)
-    except READING_ERRORS as error:
-        raise TableError(
-            table, f"{key} cannot be read back as this table ({type(error).__name__}: {_first_line(error)})"
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error.args[0] if isinstance(error, KeyError) and error.args else error).partition("\n")[0]
+    except UnreadableError as error:
+        raise TableError(table, f"{key} cannot be read back as this table: {error}") from error

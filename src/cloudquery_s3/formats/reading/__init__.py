@@ -1,0 +1,99 @@
+"""Objects back into rows: the inverse of the formats, for the protocol's Read.
+
+What a format cannot tell apart comes back as what it looks like (`docs/compatibility.md`); all else as it was written.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import zlib
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+from isal import igzip
+
+from cloudquery_s3.formats.normalise import Normaliser
+from cloudquery_s3.formats.reading.columns import UnreadableError, batch_of, described
+from cloudquery_s3.formats.reading.csv_rows import csv_rows
+from cloudquery_s3.formats.reading.json_rows import json_rows
+from cloudquery_s3.formats.reading.parquet_rows import parquet_rows
+from cloudquery_s3.spec import CsvSpec, ParquetSpec
+
+__all__ = ["UnreadableError", "read_rows"]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from cloudquery_s3.spec import Spec
+
+_BROKEN: Final = (pa.ArrowException, ValueError, OSError, EOFError, zlib.error)
+
+
+def read_rows(spec: Spec, schema: pa.Schema, data: bytes) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of an object that was written by this spec, as batches of exactly this schema.
+
+    Rows come in order, in batches made of about a megabyte of file or a thousand Parquet rows each; only the object as
+    it is stored is in memory as a whole. Columns are found by their names (in CSV without a header: by their places). A
+    column that the object does not have is NULL.
+
+    Raises:
+        UnreadableError: the object is no such file, or has other columns.
+    """
+    if unions := [field.name for field in schema if _has_union(field.type)]:
+        raise UnreadableError(f"column {unions[0]} is a union: it is written as text that does not tell its type")
+    rows = _core_rows(spec, Normaliser(schema).schema, data)
+    while (batch := _next(rows)) is not None:
+        columns = [
+            described(field, functools.partial(_as_requested, column, field.type))
+            for column, field in zip(batch.columns, schema, strict=True)
+        ]
+        yield batch_of(columns, schema, batch.num_rows)
+
+
+def _next(rows: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    try:
+        return next(rows, None)
+    except UnreadableError:
+        raise
+    except _BROKEN as error:  # what it says may hold a cell's value
+        raise UnreadableError(f"it is no whole file of the table's columns ({type(error).__name__})") from None
+
+
+def _core_rows(spec: Spec, schema: pa.Schema, data: bytes) -> Iterator[pa.RecordBatch]:
+    details = spec.format_spec
+    if isinstance(details, ParquetSpec):
+        return parquet_rows(schema, data)
+    file = _opened(data, gzipped=spec.compression == "gzip")
+    if isinstance(details, CsvSpec):
+        return csv_rows(schema, file, delimiter=details.delimiter, has_header=not details.skip_header)
+    return json_rows(schema, file)
+
+
+def _opened(data: bytes, *, gzipped: bool) -> BinaryIO:
+    stored = io.BytesIO(data)
+    if not gzipped:
+        return stored
+    unpacked: BinaryIO = igzip.IGzipFile(fileobj=stored)
+    return unpacked
+
+
+def _as_requested(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return an array of a core type in the type that it is the core of."""
+    if array.type == kind:
+        return array
+    if pa.types.is_run_end_encoded(kind):
+        return pa.RunEndEncodedArray.from_arrays(
+            pa.array(range(1, len(array) + 1), kind.run_end_type), _as_requested(array, kind.value_type)
+        )
+    try:
+        return array.cast(kind)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array(array.to_pylist(), kind)
+
+
+def _has_union(kind: pa.DataType) -> bool:
+    if pa.types.is_union(kind):
+        return True
+    return any(_has_union(kind.field(index).type) for index in range(kind.num_fields))

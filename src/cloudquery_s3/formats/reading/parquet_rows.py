@@ -1,0 +1,89 @@
+"""Parquet back into rows: the types that the file has into those that the table has.
+
+Source: contract D.3 (the Parquet column of the type table), read backwards.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import types
+
+from cloudquery_s3.formats.reading.cells import from_text
+from cloudquery_s3.formats.reading.columns import batch_of, described, listed, places
+from cloudquery_s3.formats.retype import Convert, is_list_like, rebuilt
+from cloudquery_s3.formats.text.nested import mark_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BATCH_ROWS: Final = 1024
+_BATCH_BYTES: Final = 16 << 20
+
+
+def parquet_rows(schema: pa.Schema, data: bytes) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file in batches of at most 1,024 rows and, but for a single row, 16 MiB.
+
+    Raises:
+        UnreadableError: a column is missing, or holds something else than the table says.
+        pyarrow.ArrowException: it is no Parquet file.
+    """
+    file = pq.ParquetFile(pa.BufferReader(data))
+    where = places(schema, file.schema_arrow.names)
+    for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+        arrays = [
+            pa.nulls(batch.num_rows, field.type)
+            if place is None
+            else described(field, functools.partial(_restored, batch.column(place), field))
+            for field, place in zip(schema, where, strict=True)
+        ]
+        yield from _small(batch_of(arrays, schema, batch.num_rows))
+
+
+def _small(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if batch.nbytes <= _BATCH_BYTES or batch.num_rows <= 1:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _small(batch.slice(0, half))
+    yield from _small(batch.slice(half))
+
+
+def _restored(cells: pa.Array, field: pa.Field) -> pa.Array:
+    """Return a column of the file as the field of core type that it was written from."""
+    kind = field.type
+    if types.is_null(kind):
+        return pa.nulls(len(cells))
+    if types.is_struct(kind):
+        # flatten, not field: what a NULL struct hides in its NOT NULL members is no value
+        members = cells.flatten() if types.is_struct(cells.type) else []
+        children = [_restored(member, child) for member, child in zip(members, kind, strict=True)]
+        return pa.Array.from_buffers(kind, len(cells), [_bitmap(cells)], children=children)
+    if types.is_map(kind):
+        converts: list[Convert | None] = [
+            functools.partial(_restored, field=child) for child in (kind.key_field, kind.item_field)
+        ]
+        return rebuilt(cells, kind, converts)
+    if is_list_like(kind):
+        lengths = pc.list_value_length(cells).fill_null(0).to_numpy().astype(np.int64)
+        valid = cells.is_valid().to_numpy(zero_copy_only=False)
+        return listed(kind, lengths, valid, _restored(cells.flatten(), kind.value_field))
+    return _leaf(cells, field)
+
+
+def _leaf(cells: pa.Array, field: pa.Field) -> pa.Array:
+    kind = field.type
+    written_as_text = types.is_string(cells.type) or types.is_large_string(cells.type)
+    if written_as_text and not (types.is_string(kind) or types.is_large_string(kind)):
+        return from_text(cells.cast(pa.large_binary() if types.is_large_string(cells.type) else pa.binary()), field)
+    # a second was written as 1,000 milliseconds: nothing is lost on the way back
+    return cells if cells.type == kind and mark_of(field) is None else cells.cast(kind, safe=False)
+
+
+def _bitmap(cells: pa.Array) -> pa.Buffer | None:
+    return pa.concat_arrays([cells.is_valid()]).buffers()[1] if cells.null_count else None
