@@ -8,9 +8,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import structlog
 from botocore.session import Session
 
+from captured import capture_logs
 from cloudquery_s3.errors import CredentialsError, ObjectNotFoundError, StoreError, StoreUnavailableError
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.probe import try_write
@@ -84,7 +84,7 @@ def test_waits_grow_up_to_the_cap(wire: WireServer) -> None:
 def test_every_retry_is_a_warning(wire: WireServer) -> None:
     """Each retry logs key, operation, attempt and cause, at WARNING."""
     wire.answers["PutObject"] = [error(503, "SlowDown", "reduce your rate"), CLOSE]
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         put(make_store(wire), 1)
     warnings = [log for log in logs if log["log_level"] == "warning"]
     assert [(log["key"], log["operation"], log["attempt"]) for log in warnings] == [
@@ -182,7 +182,7 @@ def test_an_upload_that_stays_is_said(wire: WireServer) -> None:
     wire.answers["AbortMultipartUpload"] = [error(403, "AccessDenied")]
     writer = make_store(wire).open("key")
     writer.write([bytes(6 * MIB)])
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         writer.abort()
     (warning,) = [log for log in logs if log["log_level"] == "warning"]
     assert (warning["key"], warning["upload_id"]) == ("key", "u/1")
@@ -246,7 +246,7 @@ def test_looking_for_uploads_may_be_forbidden(wire: WireServer) -> None:
     """A sync that may not list uploads succeeds all the same, and says what may be left."""
     wire.answers["CreateMultipartUpload"] = [CLOSE]
     wire.answers["ListMultipartUploads"] = [error(403, "AccessDenied")]
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         put(make_store(wire), 6 * MIB)
     assert "an open multipart upload may be left" in [log["event"] for log in logs if log["log_level"] == "warning"][-1]
 
@@ -287,7 +287,7 @@ def test_reading_what_is_missing_is_told_apart(wire: WireServer) -> None:
 def test_the_test_write_need_not_be_removed(wire: WireServer) -> None:
     """A test object that may not be removed is no error; the reason is logged at DEBUG."""
     wire.answers["DeleteObject"] = [error(403, "AccessDenied")]
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         try_write(make_store(wire, acl="private"), "TEST")
     assert wire.of("PutObject")[0].headers["x-amz-acl"] == "private"
     assert wire.of("PutObject")[0].body == b""

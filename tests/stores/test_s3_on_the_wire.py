@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-import structlog
 
+from captured import capture_logs
 from cloudquery_s3.errors import StoreUnavailableError
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
@@ -181,7 +181,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(tls_wire: WireServer) -> No
 
 def test_skipping_verification_is_said(tls_wire: WireServer) -> None:
     """With `endpoint_skip_tls_verify` a self-signed certificate is accepted, with one warning in the log."""
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         put(tls_wire, b"x", skip_tls_verify=True)
     assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["TLS certificates are not verified"]
     assert tls_wire.operations == ["PutObject"]
@@ -212,7 +212,7 @@ def test_parts_go_side_by_side(wire: WireServer) -> None:
 
 def test_every_request_is_logged_without_secrets(wire: WireServer) -> None:
     """`aws_debug` logs each request at INFO with key, host, status and time, and never a signature or a body."""
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         put(wire, b"the body", log_requests=True)
     (log,) = logs
     assert (log["log_level"], log["operation"], log["key"], log["status"]) == ("info", "PutObject", "key", 200)
@@ -222,7 +222,7 @@ def test_every_request_is_logged_without_secrets(wire: WireServer) -> None:
 
 def test_requests_are_quiet_by_default(wire: WireServer) -> None:
     """Without `aws_debug` requests are logged at DEBUG."""
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         put(wire, b"x")
     assert [log["log_level"] for log in logs] == ["debug"]
 

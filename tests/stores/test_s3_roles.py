@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
-import structlog
 
+from captured import capture_logs
 from cloudquery_s3.errors import CredentialsError
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_settings import MIB, AssumedRole, S3Settings
@@ -125,7 +125,7 @@ def test_parts_that_expire_together_renew_once(wires: Wires) -> None:
 def test_a_failing_sts_is_asked_again(wires: Wires) -> None:
     """Faults of STS that may pass are retried under the same policy, each with a warning that names the role."""
     wires.sts.answers["AssumeRole"] = [CLOSE, Reply(503)]
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         put(wires.store())
     assert [(log["operation"], log["key"], log["attempt"]) for log in logs if log["log_level"] == "warning"] == [
         ("AssumeRole", ROLE.arn, 1),
@@ -192,7 +192,7 @@ def test_secrets_are_in_no_log_and_no_repr(wires: Wires) -> None:
     root.addHandler(handler := logging.StreamHandler(stream))
     root.setLevel(logging.DEBUG)
     try:
-        with structlog.testing.capture_logs() as logs:
+        with capture_logs() as logs:
             store = wires.store(log_requests=True)
             assert put(store) == 2
     finally:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import structlog
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.stores.retry import Pause, RetryPolicy
     from cloudquery_s3.stores.s3_settings import AssumedRole, S3Settings
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 ROLE_DURATION_S: Final = 3600
 """How long an assumed role lasts; it is assumed anew a quarter of an hour before that. Source: contract A.7."""
@@ -128,7 +128,8 @@ def _assume(
             raise _sts_failure(error) from error
 
     def on_retry(attempt: int, failure: RequestFailedError) -> None:
-        log.warning("sending again", operation="AssumeRole", key=role.arn, attempt=attempt, cause=str(failure))
+        where = {"operation": "AssumeRole", "key": role.arn}
+        log.warning("sending again", extra={**where, "attempt": attempt, "cause": str(failure)})
 
     return DeferredRefreshableCredentials(
         refresh_using=lambda: policy.run(fetch, pause, on_retry), method="assume-role"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
-
-import structlog
 
 from cloudquery_s3.errors import StoreError
 from cloudquery_s3.stores.body import Body
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.stores.s3_requests import S3Client
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 PARTS_UNDER_WAY: Final = 4
 """How many parts of one object are sent at the same time."""
@@ -213,9 +212,7 @@ class MultipartUpload:
             if error.code != "NoSuchUpload":
                 log.warning(
                     "an open multipart upload is left: remove it, or let a lifecycle rule of the bucket do so",
-                    key=self._key,
-                    upload_id=upload_id,
-                    cause=str(error),
+                    extra={"key": self._key, "upload_id": upload_id, "cause": str(error)},
                 )
 
     def _take_back_strays(self) -> None:
@@ -229,8 +226,7 @@ class MultipartUpload:
         except StoreError as error:
             log.warning(
                 "an open multipart upload may be left: remove it, or let a lifecycle rule of the bucket do so",
-                key=self._key,
-                cause=str(error),
+                extra={"key": self._key, "cause": str(error)},
             )
             return
         for upload in xml_children(answer.body, "Upload"):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
-
-import structlog
 
 from cloudquery_s3.errors import StoreError
 
 if TYPE_CHECKING:
     from cloudquery_s3.stores.object_store import ObjectStore
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 def try_write(store: ObjectStore, key: str) -> None:
@@ -31,4 +30,4 @@ def try_write(store: ObjectStore, key: str) -> None:
     try:
         store.delete(key)
     except StoreError as error:
-        log.debug("the test object stays", key=key, cause=str(error))
+        log.debug("the test object stays", extra={"key": key, "cause": str(error)})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from urllib3.exceptions import InsecureRequestWarning
 
 from cloudquery_s3.errors import StoreError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.stores.retry import Pause
     from cloudquery_s3.stores.s3_errors import RequestFailedError
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 PART_THREADS: Final = 8
 """How many parts a store sends at the same time, over all its objects."""
@@ -76,7 +76,7 @@ class S3Store:
             path_style=settings.path_style,
         )
         if settings.skip_tls_verify and url.is_tls:
-            log.warning("TLS certificates are not verified", endpoint=url.origin)
+            log.warning("TLS certificates are not verified", extra={"endpoint": url.origin})
             warnings.filterwarnings("ignore", category=InsecureRequestWarning)  # urllib3 would repeat it on stderr
         policy = RetryPolicy(settings.max_attempts, settings.max_backoff_s)
         credentials = credential_source(settings, policy, pause)

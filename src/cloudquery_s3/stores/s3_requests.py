@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
-import structlog
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.stores.retry import Pause, RetryPolicy
     from cloudquery_s3.stores.transport import Transport
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG lines hold secrets, tokens and signatures
 
 _USER_AGENT: Final = f"cloudquery-destination-s3/{__version__}"
@@ -107,7 +106,7 @@ class S3Client:
         self._transport = transport
         self._policy = policy
         self._pause = pause
-        self._log_answer = log.info if log_requests else log.debug
+        self._log_level = logging.INFO if log_requests else logging.DEBUG
 
     def send(
         self, request: Request, failures: list[RequestFailedError] | None = None, *, policy: RetryPolicy | None = None
@@ -127,7 +126,8 @@ class S3Client:
         def on_retry(attempt: int, failure: RequestFailedError) -> None:
             past.append(failure)
             key = request.key or request.query.get("prefix", "")
-            log.warning("sending again", operation=request.operation, key=key, attempt=attempt, cause=str(failure))
+            where = {"operation": request.operation, "key": key}
+            log.warning("sending again", extra={**where, "attempt": attempt, "cause": str(failure)})
 
         def attempt() -> Answer:
             credentials = self._credentials.current()
@@ -156,17 +156,17 @@ class S3Client:
             url += "?" + "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in request.query.items())
         headers = self._signed_headers(request, url, credentials)
         answer = self._transport.send(request.method, url, headers, request.body)
-        self._log_answer(
-            "request",
-            operation=request.operation,
-            method=request.method,
-            host=urlsplit(url).netloc,
-            key=request.key,
-            bytes=request.body.size_bytes,
-            status=answer.status_code,
-            request_id=answer.headers.get("x-amz-request-id", ""),
-            seconds=round(time.monotonic() - began, 3),
-        )
+        facts = {
+            "operation": request.operation,
+            "method": request.method,
+            "host": urlsplit(url).netloc,
+            "key": request.key,
+            "bytes": request.body.size_bytes,
+            "status": answer.status_code,
+            "request_id": answer.headers.get("x-amz-request-id", ""),
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        log.log(self._log_level, "request", extra=facts)
         _check(request.operation, answer.status_code, answer.headers, answer.content)
         return Answer(answer.headers, answer.content)
 
