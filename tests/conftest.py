@@ -1,0 +1,15 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "shared-machine",
+    deadline=None,  # a timing never decides a test
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("CI") == "true",  # a change is judged by what it changes, not by luck
+)
+settings.load_profile("shared-machine")
