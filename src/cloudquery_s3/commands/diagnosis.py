@@ -104,13 +104,14 @@ class _Examination:
         return options
 
     def _with_format_spec(self, options: Options) -> Options:
-        model = _FORMATS.get(options.format, JsonSpec)
+        model = _FORMATS.get(options.format)
+        if model is None:
+            return options.model_copy(update={"format_spec": JsonSpec()})  # whose options these are cannot be known
         written: object = options.format_spec if "format_spec" in options.model_fields_set else JsonObject()
         if not isinstance(written, JsonObject):
-            self.problems.append(SpecError("must be an object of named values", field="format_spec"))
+            message = f"must be an object of named values, as format: {options.format} has them"
+            self.problems.append(SpecError(message, field="format_spec"))
             written = JsonObject()
-        if options.format not in _FORMATS:
-            written = JsonObject()  # whose options these are cannot be known
         details = self._readable(model, written, parent="format_spec", strict=True)
         return options.model_copy(update={"format_spec": details})
 

@@ -1,0 +1,116 @@
+"""The program as a whole: its help, its versions, its exit codes, and how soon `serve` listens."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+import cloudquery_s3
+import program
+from cloudquery_s3.spec.schema import json_schema
+
+COMMANDS = ("serve", "check", "schema", "package", "version")
+BOUND_WITHIN_S = 0.3
+
+
+def test_help_lists_every_command() -> None:
+    """`--help` names each command, and the exit codes."""
+    said = program.run("--help")
+    assert said.status == 0
+    assert re.findall(r"^  (\w+)  ", said.output.partition("Commands:")[2], re.MULTILINE) == list(COMMANDS)
+    assert "Exit codes: 0" in said.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    """`COMMAND --help` explains the command and ends well."""
+    said = in_a_process(command, "--help")
+    assert said.returncode == 0
+    assert said.stdout.lower().startswith(f"usage: cloudquery-s3 {command}")
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["check"], ["check", "no-such-file"], ["schema", "--wrong"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    """A command that is called wrongly ends with 2."""
+    assert in_a_process(*arguments).returncode == 2
+
+
+def test_no_colours_without_a_terminal() -> None:
+    """Into a pipe, help is plain text: no colours, no frames."""
+    said = in_a_process("check", "--help").stdout
+    assert said.isascii()
+    assert "\x1b" not in said
+
+
+def test_colours_on_a_terminal() -> None:
+    """On a terminal, help has colours."""
+    assert "\x1b[" in on_a_terminal("--help")
+
+
+def test_versions() -> None:
+    """`version` and `--version` begin with the package's own version."""
+    own = f"cloudquery-s3 {cloudquery_s3.__version__}\n"
+    assert program.run("--version").output == own
+    assert program.run("version").output.startswith(own)
+    assert re.search(r"^pyarrow \d+\.", program.run("version").output, re.MULTILINE)
+
+
+def test_schema() -> None:
+    """`schema` prints the JSON schema that the CLI is given, and nothing else."""
+    assert json.loads(program.run("schema").output) == json.loads(json_schema())
+
+
+def test_serve_binds_soon() -> None:
+    """`serve` listens after less than 0.3 s of work: the CLI connects at once, and then not again for a second.
+
+    Processor time, and the best of a few: seconds on the wall would tell how busy this machine is.
+    """
+    assert min(cpu_seconds_until_bound() for _ in range(4)) < BOUND_WITHIN_S
+
+
+def test_serve_imports_nothing_for_people() -> None:
+    """`serve` runs without typer and rich."""
+    command = [sys.executable, "-X", "importtime", "-m", "cloudquery_s3.cli", "serve", "--help"]
+    imports = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert "cloudquery_s3.server.serve" in imports
+    assert not re.search(r"\| +(typer|rich|yaml|pydantic|pyarrow|botocore)$", imports, re.MULTILINE)
+
+
+def in_a_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed program, its output going into pipes."""
+    return subprocess.run([program.PROGRAM, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def on_a_terminal(*arguments: str) -> str:
+    """Run the program on a terminal of its own."""
+    master, slave = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
+    with subprocess.Popen([program.PROGRAM, *arguments], stdout=slave, stderr=slave, env=environment) as process:
+        os.close(slave)
+        output = b""
+        try:
+            while data := os.read(master, 65536):
+                output += data
+        except OSError:
+            pass  # a terminal ends so on Linux
+        process.wait()
+    os.close(master)
+    return output.decode()
+
+
+def cpu_seconds_until_bound() -> float:
+    """Start `serve`, and return how much processor time it has taken when it says that it serves."""
+    arguments = ["serve", "--address", "127.0.0.1:0", "--log-format", "json"]
+    with subprocess.Popen([program.PROGRAM, *arguments], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b'"serving"' in process.stdout.readline()
+        times = psutil.Process(process.pid).cpu_times()
+        process.kill()
+    return float(times.user + times.system)
