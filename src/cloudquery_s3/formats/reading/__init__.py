@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
-from isal import igzip
+from isal import igzip, igzip_lib
 
 from cloudquery_s3.formats.normalise import Normaliser
 from cloudquery_s3.formats.reading.columns import UnreadableError, batch_of, described
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.spec import Spec
 
-_BROKEN: Final = (pa.ArrowException, ValueError, OSError, EOFError, zlib.error)
+_BROKEN: Final = (pa.ArrowException, ValueError, OSError, EOFError, RecursionError, igzip_lib.IsalError, zlib.error)
 
 
 def read_rows(spec: Spec, schema: pa.Schema, data: bytes) -> Iterator[pa.RecordBatch]:

@@ -41,7 +41,7 @@ def places(wanted: pa.Schema, found: Sequence[str]) -> list[int | None]:
     Of columns with one name, the first is the first.
 
     Raises:
-        UnreadableError: a column that has no NULLs does not stand there.
+        UnreadableError: none of them stands there, or not one that has no NULLs.
     """
     by_name: dict[str, list[int]] = defaultdict(list)
     for index, name in enumerate(found):
@@ -52,6 +52,8 @@ def places(wanted: pa.Schema, found: Sequence[str]) -> list[int | None]:
         if not known and not field.nullable:
             raise UnreadableError(f"it has no column {field.name}, which the table declares NOT NULL")
         result.append(known.pop(0) if known else None)
+    if len(wanted) and all(place is None for place in result):
+        raise UnreadableError("it has none of the table's columns")
     return result
 
 

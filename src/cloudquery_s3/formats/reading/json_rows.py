@@ -27,11 +27,17 @@ def json_rows(schema: pa.Schema, file: BinaryIO) -> Iterator[pa.RecordBatch]:
         rows = [members(line) for line in block.split(b"\n") if line.strip()]
         if not rows:
             continue
-        for field in schema:
-            if not field.nullable and any(field.name not in row for row in rows):
-                raise UnreadableError(f"a row has no column {field.name}, which the table declares NOT NULL")
+        _check_names(schema, rows)
         arrays = [described(field, partial(_column, field, rows)) for field in schema]
         yield batch_of(arrays, schema, len(rows))
+
+
+def _check_names(schema: pa.Schema, rows: list[dict[str, Raw]]) -> None:
+    for field in schema:
+        if not field.nullable and any(field.name not in row for row in rows):
+            raise UnreadableError(f"a row has no column {field.name}, which the table declares NOT NULL")
+    if len(schema) and any(row.keys().isdisjoint(schema.names) for row in rows):
+        raise UnreadableError("a row has none of the table's columns")
 
 
 def _column(field: pa.Field, rows: list[dict[str, Raw]]) -> pa.Array:
