@@ -54,7 +54,13 @@ class Result:
         return [line.get("message", "") for line in self.log if line.get("level") == level]
 
 
-def run(command: str, *documents: dict[str, Any], folder: Path, timeout: float = 60) -> Result:
+def run(
+    command: str,
+    *documents: dict[str, Any],
+    folder: Path,
+    timeout: float = 60,
+    environment: dict[str, str] | None = None,
+) -> Result:
     """Run a command of the CLI on these spec documents; offline, with its log in `folder`."""
     spec, log = folder / "spec.yml", folder / "cloudquery.log"
     spec.write_text("---\n".join(json.dumps(document) + "\n" for document in documents))
@@ -63,7 +69,7 @@ def run(command: str, *documents: dict[str, Any], folder: Path, timeout: float =
     done = subprocess.run(
         [binary(), command, str(spec), *logging],
         cwd=folder,
-        env={**os.environ, "CQ_TELEMETRY_LEVEL": "none", **CREDENTIALS},
+        env={**os.environ, "CQ_TELEMETRY_LEVEL": "none", **CREDENTIALS, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -145,11 +151,17 @@ def scripted_source(script: Callable[[], Iterator[tuple[str, Any]]], tables: lis
 
 
 @contextmanager
-def plugin_process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def plugin_process(
+    *arguments: str, environment: dict[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `cloudquery-s3 serve` on a free port, as a service behind `registry: grpc`; gives process and address."""
     command = [str(PLUGIN), "serve", "--address", "127.0.0.1:0", "--log-format", "json", *arguments]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **CREDENTIALS}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **CREDENTIALS, **(environment or {})},
     )
     try:
         assert process.stdout is not None
