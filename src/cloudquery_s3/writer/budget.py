@@ -9,7 +9,7 @@ _IN_FLIGHT_SHARE: Final = 3
 
 
 class Holder(Protocol):
-    """Who holds rows of an open object."""
+    """Who holds bytes of an open object."""
 
     def relieve(self) -> bool:
         """Send what is held on its way, so that it stops being held; return False if that would not pay."""
@@ -18,10 +18,10 @@ class Holder(Protocol):
 class MemoryBudget:
     """Counts the bytes of rows that are received and not yet in the bucket; lets a stream wait until there is room.
 
-    Bytes are *held* (rows of an object that may still grow), *in flight* (handed to a worker, to be encoded and
-    uploaded; counted twice, for the encoded copy) or *buffered* (encoded, and too few to be sent before more come). Two
-    thirds of the limit are for what is held and buffered, one for what is in flight: a store that is slower than the
-    source slows the source down, and does not fill the memory first.
+    Bytes are *held* (rows of an object that may still grow, or encoded ones that wait for more of them) or *in flight*
+    (handed to a worker; rows count twice, for their encoded copy). Two thirds of the limit are for what is held, one
+    for what is in flight: a store that is slower than the source slows the source down, and does not fill the memory
+    first.
 
     Lives on the event loop: not thread-safe.
     """
@@ -30,13 +30,12 @@ class MemoryBudget:
         self.limit_bytes = limit_bytes
         self.held_bytes = 0
         self.in_flight_bytes = 0
-        self.buffered_bytes = 0
         self._in_flight_limit = limit_bytes // _IN_FLIGHT_SHARE
         self._held: dict[Holder, int] = {}
         self._landed = asyncio.Event()
 
     def hold(self, holder: Holder, size_bytes: int) -> None:
-        """Count bytes that a holder took."""
+        """Count bytes that a holder took; negative for those that it let go."""
         self._held[holder] = self._held.get(holder, 0) + size_bytes
         self.held_bytes += size_bytes
 
@@ -50,16 +49,15 @@ class MemoryBudget:
         """Count bytes that are handed to a worker."""
         self.in_flight_bytes += size_bytes
 
-    def land(self, size_bytes: int, *, newly_buffered_bytes: int) -> None:
-        """Forget bytes in flight, and count those of them that wait in an upload (negative: that have left it)."""
+    def land(self, size_bytes: int) -> None:
+        """Forget bytes in flight: a worker is done with them."""
         self.in_flight_bytes -= size_bytes
-        self.buffered_bytes += newly_buffered_bytes
         self._landed.set()
 
     @property
     def full(self) -> bool:
         """Whether nothing more should be received before `make_room` has returned."""
-        return self._much_in_flight or self._much_open
+        return self._much_in_flight or self._much_held
 
     async def make_room(self) -> None:
         """Return when more may be received.
@@ -72,7 +70,7 @@ class MemoryBudget:
             if self._much_in_flight:
                 self._landed.clear()
                 await self._landed.wait()
-            elif not self._much_open or not self._relieve_largest():
+            elif not self._much_held or not self._relieve_one():
                 return
 
     @property
@@ -80,8 +78,8 @@ class MemoryBudget:
         return self.in_flight_bytes > self._in_flight_limit
 
     @property
-    def _much_open(self) -> bool:
-        return self.held_bytes + self.buffered_bytes > self.limit_bytes - self._in_flight_limit
+    def _much_held(self) -> bool:
+        return self.held_bytes > self.limit_bytes - self._in_flight_limit
 
-    def _relieve_largest(self) -> bool:
-        return bool(self._held) and max(self._held, key=self._held.__getitem__).relieve()
+    def _relieve_one(self) -> bool:
+        return any(holder.relieve() for holder in sorted(self._held, key=self._held.__getitem__, reverse=True))

@@ -49,8 +49,8 @@ class ObjectBuilder:
         """Encoded bytes that wait in memory."""
         return self._upload.buffered_bytes
 
-    def write(self, batches: Sequence[ReceivedBatch], *, flush: bool) -> None:
-        """Append rows; with `flush`, send what can be sent instead of holding it.
+    def write(self, batches: Sequence[ReceivedBatch]) -> None:
+        """Append rows.
 
         Raises:
             DecodeError: the rows are not what their header promised.
@@ -62,8 +62,14 @@ class ObjectBuilder:
             chunks = self._encode(decoded)
         self.rows += sum(batch.num_rows for batch in decoded)
         self._upload.write(chunks)
-        if flush:
-            self._upload.flush()
+
+    def flush(self) -> None:
+        """Send what can be sent instead of holding it.
+
+        Raises:
+            StoreError: a part could not be stored.
+        """
+        self._upload.flush()
 
     def commit(self) -> StoredObject:
         """Make the object visible and whole.

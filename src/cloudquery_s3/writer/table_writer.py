@@ -121,8 +121,8 @@ class TableWriter:
         """Send on what is held: as an object of its own where keys are unique, else as a piece of the open one."""
         if self._plant.template.has_file_id:
             self.seal()
-        elif self._open is not None and self._open.pending_bytes >= LEAST_PIECE_BYTES:
-            self._open.send(self, flush=True)
+        elif self._open is not None and self._open.sendable_bytes >= LEAST_PIECE_BYTES:
+            self._open.send(flush=True)
         else:
             return False
         return True
@@ -131,7 +131,7 @@ class TableWriter:
         """End the open object, if there is one: it is on its way into the bucket."""
         ended = self._take_open()
         if ended is not None:
-            ended.send(self, last=True)
+            ended.send(last=True)
 
     async def finish(self) -> None:
         """End the open object and wait until all of the table's objects have ended."""
@@ -145,7 +145,7 @@ class TableWriter:
         self._stopped = True
         self._take_open()
         for unfinished in self._building.values():
-            unfinished.give_up(self)
+            unfinished.give_up()
 
     async def abort(self) -> None:
         """Stop, and wait until nothing partial is left."""
@@ -178,9 +178,9 @@ class TableWriter:
     def _add(self, batch: ReceivedBatch) -> None:
         if self._open is None:
             self._open = self._new_object(batch.schema)
-        self._open.add(batch, self)
+        self._open.add(batch)
         if self._open.pending_bytes >= PIECE_BYTES:
-            self._open.send(self)
+            self._open.send()
 
     def _new_key(self) -> str:
         return self._plant.template.render(self.name, file_id=self._plant.new_id(), now=self._plant.now())
@@ -197,7 +197,7 @@ class TableWriter:
             store=plant.store,
             slots=plant.lanes.encode_slots,
         )
-        opened = OpenObject(builder, schema, lanes=plant.lanes, budget=plant.budget)
+        opened = OpenObject(builder, schema, self, lanes=plant.lanes, budget=plant.budget)
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._build(opened))
         self._building[task] = opened

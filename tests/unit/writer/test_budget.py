@@ -31,7 +31,7 @@ def test_the_largest_open_object_makes_room() -> None:
         assert budget.full
         waiting = asyncio.ensure_future(budget.make_room())
         await asyncio.sleep(0)
-        budget.land(101, newly_buffered_bytes=0)
+        budget.land(101)
         await waiting
         assert (small.sent, large.sent) == ([], [101])
 
@@ -48,7 +48,7 @@ def test_a_slow_store_makes_the_stream_wait() -> None:
         waiting = asyncio.ensure_future(budget.make_room())
         await asyncio.sleep(0)
         assert not waiting.done()
-        budget.land(1, newly_buffered_bytes=0)
+        budget.land(1)
         await waiting
 
     asyncio.run(scenario())
@@ -61,13 +61,12 @@ def test_what_is_released_is_free() -> None:
     budget.hold(table, 5)
     budget.hold(table, 7)
     table.relieve()
-    budget.land(12, newly_buffered_bytes=5)
-    budget.land(0, newly_buffered_bytes=-5)
-    assert (budget.held_bytes, budget.in_flight_bytes, budget.buffered_bytes) == (0, 0, 0)
+    budget.land(12)
+    assert (budget.held_bytes, budget.in_flight_bytes) == (0, 0)
 
 
 def test_what_cannot_be_sent_is_not_waited_for() -> None:
-    """Where the largest open object cannot be sent on, the limit gives way instead of blocking the stream."""
+    """Where no open object can be sent on, the limit gives way instead of blocking the stream."""
 
     class Stuck:
         def relieve(self) -> bool:
@@ -77,5 +76,11 @@ def test_what_cannot_be_sent_is_not_waited_for() -> None:
         budget = MemoryBudget(300)
         budget.hold(Stuck(), 250)
         await asyncio.wait_for(budget.make_room(), 5)
+        smaller = Table(budget)
+        budget.hold(smaller, 10)
+        waiting = asyncio.ensure_future(budget.make_room())
+        await asyncio.sleep(0)
+        assert smaller.sent == [10]
+        await waiting
 
     asyncio.run(scenario())
