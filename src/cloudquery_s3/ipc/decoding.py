@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -16,23 +16,16 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.ipc.received import ReceivedBatch
 
-_Decoded: TypeAlias = "tuple[pa.Schema, pa.RecordBatch, int]"
-"""Rows with their schema (one object for equal ones) and their size in Arrow bytes."""
-
-# Measured with the table of `benchmarks/`, see docs/benchmarks.md.
-_SMALL_MESSAGE_BYTES: Final = 160 * 1024
-"""Larger messages cost less one by one: the bulk decoder copies twice."""
+# Measured with the table of `benchmarks/`: see docs/benchmarks.md.
+_GROUP_ROWS: Final = 8192
+_GROUP_BYTES: Final = 12 * 2**20
+"""What is decoded into one record batch: larger ones are not cheaper to encode, and leave the processor's cache."""
 
 _FEW_MESSAGES: Final = 32
 """Fewer messages cost less one by one: the bulk decoder has a fixed price."""
 
-_MANY_MESSAGES: Final = 2000
-_GROUP_BYTES: Final = 12 * 2**20
-"""What is decoded at once, small enough for the processor's cache."""
-
-_MERGED_ROWS: Final = 8192
-_MERGED_BYTES: Final = 32 * 2**20
-"""The size that record batches are merged up to: larger ones are not cheaper to encode."""
+_SMALL_MESSAGE_BYTES: Final = 160 * 1024
+"""Larger messages cost less one by one: the bulk decoder copies twice."""
 
 
 def decode(batches: Sequence[ReceivedBatch]) -> list[pa.RecordBatch]:
@@ -44,66 +37,56 @@ def decode(batches: Sequence[ReceivedBatch]) -> list[pa.RecordBatch]:
     Raises:
         DecodeError: the bytes of one of them are not such a batch.
     """
-    return list(_merged(decoded for group in _groups(batches) for decoded in _decode_group(group)))
+    return [_decode_group(group) for group in _groups(batches)]
 
 
 def _groups(batches: Sequence[ReceivedBatch]) -> Iterator[list[ReceivedBatch]]:
-    """Yield neighbours that may be decoded at once."""
+    """Yield neighbours of one schema that make one record batch."""
     group: list[ReceivedBatch] = []
-    kind: object = None
-    size = 0
+    rows = size = 0
     for batch in batches:
         if not batch.rows:
             continue
-        message = batch.message
-        bulky = isinstance(message, EncodedMessage) and len(message.data) <= _SMALL_MESSAGE_BYTES and not batch.is_slice
-        layout = message.layout if isinstance(message, EncodedMessage) and bulky else None
-        if group and (layout is None or layout is not kind or len(group) == _MANY_MESSAGES or size > _GROUP_BYTES):
+        rows += batch.rows
+        size += batch.arrow_bytes
+        if group and (rows > _GROUP_ROWS or size > _GROUP_BYTES or batch.schema is not group[0].schema):
             yield group
-            group, size = [], 0
+            group, rows, size = [], batch.rows, batch.arrow_bytes
         group.append(batch)
-        kind = layout
-        size += message.held_bytes
     if group:
         yield group
 
 
-def _decode_group(group: list[ReceivedBatch]) -> Iterator[_Decoded]:
-    messages = [batch.message for batch in group if isinstance(batch.message, EncodedMessage)]
-    if len(messages) >= _FEW_MESSAGES:
+def _decode_group(group: list[ReceivedBatch]) -> pa.RecordBatch:
+    if len(group) == 1:
+        return group[0].decode()
+    messages = _bulk_messages(group)
+    if messages:
         try:
             record = decode_in_bulk(messages)
             require_sound(record)
         except (SurpriseError, DecodeError):  # Arrow's reader knows what it is, or what is wrong with which
             pass
         else:
-            yield group[0].schema, record, sum(message.arrow_bytes for message in messages)
-            return
-    for batch in group:
-        yield batch.schema, batch.decode(), batch.arrow_bytes
-
-
-def _merged(decoded: Iterator[_Decoded]) -> Iterator[pa.RecordBatch]:
-    """Yield the same rows, neighbours of one schema merged up to a size."""
-    waiting: list[pa.RecordBatch] = []
-    of: pa.Schema | None = None
-    rows = size = 0
-    for schema, record, arrow_bytes in decoded:
-        rows += record.num_rows
-        size += arrow_bytes
-        if waiting and (schema is not of or rows > _MERGED_ROWS or size > _MERGED_BYTES):
-            yield _merge(waiting)
-            waiting, rows, size = [], record.num_rows, arrow_bytes
-        waiting.append(record)
-        of = schema
-    if waiting:
-        yield _merge(waiting)
-
-
-def _merge(records: list[pa.RecordBatch]) -> pa.RecordBatch:
-    if len(records) == 1:
-        return records[0]
+            return record.slice(group[0].start, sum(batch.rows for batch in group))
     try:
-        return pa.concat_batches(records)
+        # concatenating copies, which aligns
+        return pa.concat_batches([batch.decode(aligned=False) for batch in group])
     except ARROW_ERRORS as error:
-        raise DecodeError(f"record batches of {records[0].num_columns} columns cannot be merged: {error}") from error
+        raise DecodeError(f"{len(group)} record batches of one schema cannot be merged: {error}") from error
+
+
+def _bulk_messages(group: list[ReceivedBatch]) -> list[EncodedMessage]:
+    """Return the messages of a group that is worth decoding in bulk; none of one that is not.
+
+    Rotation cuts batches at the ends of an object: its first may lack rows in front, its last some behind.
+    """
+    if len(group) < _FEW_MESSAGES:
+        return []
+    first, last = group[0], group[-1]
+    if first.start + first.rows != first.message.rows or last.start or any(batch.is_slice for batch in group[1:-1]):
+        return []
+    messages = [batch.message for batch in group if isinstance(batch.message, EncodedMessage)]
+    alike = len(messages) == len(group) and all(message.layout is messages[0].layout for message in messages)
+    small = sum(len(message.data) for message in messages) <= len(messages) * _SMALL_MESSAGE_BYTES
+    return messages if alike and small else []

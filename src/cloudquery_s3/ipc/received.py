@@ -21,11 +21,12 @@ class Message(Protocol):
     arrow_bytes: int
     held_bytes: int
 
-    def decode(self, *, keep: bool = False) -> pa.RecordBatch:
+    def decode(self, *, keep: bool, aligned: bool) -> pa.RecordBatch:
         """Return all its rows as a sound record batch.
 
         Args:
             keep: remember the answer, for a message whose rows are asked for in several slices.
+            aligned: have every buffer at an address that is a multiple of 8, as Arrow's kernels want it.
 
         Raises:
             DecodeError: the bytes are not such a batch.
@@ -44,7 +45,7 @@ class DecodedMessage:
         self.held_bytes = self.arrow_bytes
         self._batch = batch
 
-    def decode(self, *, keep: bool = False) -> pa.RecordBatch:  # noqa: ARG002 - it is kept anyway
+    def decode(self, *, keep: bool, aligned: bool) -> pa.RecordBatch:  # noqa: ARG002 - it is both anyway
         """See `Message`."""
         return self._batch
 
@@ -76,12 +77,12 @@ class EncodedMessage:
         self.held_bytes = held_bytes
         self._decoded: pa.RecordBatch | None = None
 
-    def decode(self, *, keep: bool = False) -> pa.RecordBatch:
-        """See `Message`. The buffers lie in this message's memory."""
+    def decode(self, *, keep: bool, aligned: bool) -> pa.RecordBatch:
+        """See `Message`. The buffers lie in this message's memory, unless they had to be aligned."""
         if self._decoded is not None:
             return self._decoded
         data = pa.py_buffer(self.data)
-        if data.address % 8:  # kernels read int64 values in place
+        if (keep or aligned) and data.address % 8:  # gRPC hands messages out at any address
             data = pa.py_buffer(bytes(self.data))
         try:
             batch = pa.ipc.read_record_batch(data, self.schema)
@@ -100,17 +101,18 @@ class ReceivedBatch:
 
     Attributes:
         schema: the table's schema. Batches of one stream whose schema bytes were equal share the object.
+        message: what the rows came in.
+        start: which of the message's rows is the first.
         rows: how many rows.
-        message: what they came in.
     """
 
-    __slots__ = ("_start", "message", "rows", "schema")
+    __slots__ = ("message", "rows", "schema", "start")
 
     def __init__(self, message: Message, start: int, rows: int) -> None:
         self.schema = message.schema
         self.rows = rows
         self.message = message
-        self._start = start
+        self.start = start
 
     @property
     def is_slice(self) -> bool:
@@ -145,14 +147,17 @@ class ReceivedBatch:
         """
         if start < 0 or rows < 0 or start + rows > self.rows:
             raise ValueError(f"a batch of {self.rows} rows has no {rows} rows from row {start} on")
-        return ReceivedBatch(self.message, self._start + start, rows)
+        return ReceivedBatch(self.message, self.start + start, rows)
 
-    def decode(self) -> pa.RecordBatch:
+    def decode(self, *, aligned: bool = True) -> pa.RecordBatch:
         """Return the rows as a sound record batch.
+
+        Args:
+            aligned: have every buffer at an address that is a multiple of 8; needless where the rows are copied anyway.
 
         Raises:
             DecodeError: the bytes are not such a batch.
         """
         if not self.is_slice:
-            return self.message.decode()
-        return self.message.decode(keep=True).slice(self._start, self.rows)
+            return self.message.decode(keep=False, aligned=aligned)
+        return self.message.decode(keep=True, aligned=aligned).slice(self.start, self.rows)

@@ -31,6 +31,15 @@ def test_small_messages_become_few_record_batches(messages: int, rows: int) -> N
     assert len(records) <= 1 + messages * rows // 4000
 
 
+@pytest.mark.parametrize(("front", "behind"), [(0, 0), (3, 0), (0, 7), (9, 9)])
+def test_the_ends_of_an_object_are_cut(front: int, behind: int) -> None:
+    """Rows that rotation has cut off, from the first batch in front and from the last behind, are not decoded along."""
+    received = receive(*[batch("t", list(range(10 * i, 10 * (i + 1)))) for i in range(100)])
+    received[0] = received[0].slice(front, 10 - front)
+    received[-1] = received[-1].slice(0, 10 - behind)
+    assert numbers(decode(received)) == list(range(front, 1000 - behind))
+
+
 def test_neighbours_of_different_schemas_are_not_merged() -> None:
     """Where the columns change, a new record batch starts, and the order of the rows is kept."""
     records = decode(receive(batch("t", [1]), batch("t", [2]), batch("t", [3], s=["x"]), batch("t", [4])))
