@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 from botocore.exceptions import ConnectionError as AwsConnectionError
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
 from cloudquery_s3.stores.endpoint import configured_endpoint
@@ -126,6 +127,9 @@ def _assume(
             return fetcher.fetch_credentials()
         except (BotoCoreError, ClientError) as error:
             raise _sts_failure(error) from error
+        except (ResponseParserError, KeyError):
+            # Not whole, or no credentials in it. What it holds is in the foreign error's text: secrets, perhaps.
+            raise RequestFailedError("the answer of STS is not whole", transient=True) from None
 
     def on_retry(attempt: int, failure: RequestFailedError) -> None:
         where = {"operation": "AssumeRole", "key": role.arn}
