@@ -199,7 +199,7 @@ class Twin:
         if not cell:
             return b"0.0.0.0/0"
         try:
-            address, _, bits = cell.decode().partition("/")
+            address, _, bits = cell.decode().replace("%", "no zones").partition("/")
             host = ipaddress.ip_interface(f"{address}/{int(bits)}").ip
         except ValueError:
             self.altered[self.column, BAD_INET] += 1

@@ -71,7 +71,7 @@ def json_escaped(cells: pa.Array, *, html: bool) -> pa.Array:
     offsets, octets = spans(cells)
     if not len(octets):
         return narrow(cells)
-    if int(octets.max()) >= _ASCII_END and not _is_utf8(cells):
+    if int(octets.max()) >= _ASCII_END and not is_utf8(cells):
         return _escaped_one_by_one(cells, html=html)
     marks = _json_marks(octets, html=html)
     if marks is None:
@@ -118,7 +118,8 @@ def _rewrite(cells: pa.Array, touched: Flags, rewrite: Callable[[pa.Array], pa.A
     return pc.replace_with_mask(others, pa.array(touched), some)
 
 
-def _is_utf8(cells: pa.Array) -> bool:
+def is_utf8(cells: pa.Array) -> bool:
+    """Tell whether all text or binary cells are UTF-8."""
     try:
         narrow(cells).validate(full=True)
     except pa.ArrowInvalid:

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.text.buffers import is_wide, spans, text, valid_flags, validity
-from cloudquery_s3.formats.text.escapes import html_escaped, json_escaped, narrow, rows_with
+from cloudquery_s3.formats.text.buffers import Octets, Offsets, is_wide, memory, spans, text, valid_flags, validity
+from cloudquery_s3.formats.text.escapes import html_escaped, is_utf8, json_escaped, narrow, rows_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NOT_JSON: Final = "JSON that does not parse is written as a JSON string"
 _SPACE: Final = ord(" ")
 _BLANKS: Final = b" \t\r\n"
+_VALUES: Final = msgspec.json.Decoder(msgspec.Raw)
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -30,16 +31,43 @@ def json_cells(cells: pa.Array, report: Callable[[str, int], None], *, html: boo
     is reported (the reference stops the table there: contract H19). With `html`, `<`, `>`, `&`, U+2028 and U+2029 are
     escaped, as the reference does inside lists and maps.
     """
-    lengths = pc.binary_length(cells)
-    blank = pc.equal(lengths, 0)
-    if pc.any(blank, min_count=0).as_py():
-        cells = pc.if_else(blank, None, cells)
-    present = cells.drop_null() if cells.null_count else cells
-    checked = _checked(present, report)
-    if checked is None and not html:
+    cells = _blank_as_null(cells)
+    offsets, octets = spans(cells)
+    if _are_json(cells, np.diff(offsets), octets) and not html:
         return narrow(cells)
-    texts = narrow(present) if checked is None else checked
+    present = cells.drop_null() if cells.null_count else cells
+    texts = _checked(present, report)
     return _spread(html_escaped(texts) if html else texts, cells)
+
+
+def _blank_as_null(cells: pa.Array) -> pa.Array:
+    """Return cells that are NULL exactly where they have no bytes."""
+    lengths = np.diff(spans(cells)[0])
+    if cells.null_count and lengths[~valid_flags(cells)].any():
+        cells = pc.if_else(pc.is_valid(cells), cells, None)
+        lengths = np.diff(spans(cells)[0])
+    blank = lengths == 0
+    if int(blank.sum()) > cells.null_count:
+        cells = pc.if_else(pa.array(blank), None, cells)
+    return cells
+
+
+def _are_json(cells: pa.Array, lengths: Offsets, octets: Octets) -> bool:
+    """Tell whether all cells can be written as they are. It is the common answer, and this the cheapest way to it.
+
+    Their bytes are parsed as they lie in memory, one behind the other. Each cell is one JSON value, without blank space
+    around it, if there are as many values and each is as long as its cell. Where values run into each other, as numbers
+    do, the answer is no.
+    """
+    if not len(octets):
+        return True
+    if int(octets.min()) < _SPACE or not is_utf8(cells):
+        return False
+    try:
+        values = _VALUES.decode_lines(memory(octets))
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return bool(list(map(len, values)) == lengths[lengths > 0].tolist())
 
 
 def _spread(texts: pa.Array, cells: pa.Array) -> pa.Array:
@@ -54,10 +82,8 @@ def _spread(texts: pa.Array, cells: pa.Array) -> pa.Array:
     return text(offsets, octets, validity(cells))
 
 
-def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array | None:
-    """Return cells without NULLs as JSON on one line each, or None if that is what they are."""
-    if not len(cells):
-        return None
+def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
+    """Return cells without NULLs as JSON on one line each."""
     octets = cells.cast(pa.large_binary() if is_wide(cells.type) else pa.binary())
     try:
         texts = octets.cast(pa.string())  # checks that it is UTF-8
@@ -67,10 +93,10 @@ def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array | 
     offsets, letters = spans(texts)
     if list(map(len, values)) != np.diff(offsets).tolist():
         return _one_by_one(octets, report)
-    if int(letters.min()) >= _SPACE:
-        return None
-    lines = pa.array(rows_with(letters < _SPACE, offsets))
-    return pc.replace_with_mask(texts, lines, _compacted(texts.filter(lines)))
+    lines = rows_with(letters < _SPACE, offsets)
+    if not lines.any():
+        return texts
+    return pc.replace_with_mask(texts, pa.array(lines), _compacted(texts.filter(pa.array(lines))))
 
 
 def _values(texts: pa.Array) -> list[msgspec.Raw]:
