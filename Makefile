@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VERSITYGW_VERSION := v1.8.0
 
-.PHONY: help demo test test-slow check lint types imports conformance s3-server lock clean
+.PHONY: help demo bench test test-slow check lint types imports conformance s3-server lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,9 @@ $(STAMP): requirements-dev.lock pyproject.toml
 
 demo: $(STAMP) ## sync real AWS data into S3 with the real CLI, and query it
 	$(BIN)/python -m examples.demo
+
+bench: $(STAMP) ## what a million rows cost, end to end and by stage (ARGS=--quick for less)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 test: $(STAMP) ## every test but the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile

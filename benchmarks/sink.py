@@ -1,0 +1,92 @@
+"""An S3 server that accepts every write and keeps nothing: what is measured against it is the client's cost.
+
+Run as a process of its own: `python -m benchmarks.sink` prints its port, then its CPU-seconds at the end of input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from typing import Final
+
+_BUFFER_BYTES: Final = 1 << 20
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_EXPECTS: Final = re.compile(rb"\r\nexpect: *100-continue", re.IGNORECASE)
+_CREATED: Final = (
+    b'<?xml version="1.0" encoding="UTF-8"?><InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key>'
+    b"<UploadId>u</UploadId></InitiateMultipartUploadResult>"
+)
+_COMPLETED: Final = (
+    b'<?xml version="1.0" encoding="UTF-8"?><CompleteMultipartUploadResult><Bucket>b</Bucket><Key>k</Key>'
+    b'<ETag>"e-1"</ETag></CompleteMultipartUploadResult>'
+)
+
+
+class Sink(asyncio.BufferedProtocol):
+    """One connection. Requests have a Content-Length, as every S3 client sends them that knows its sizes."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._filled = 0
+        self._body_left = 0
+        self._head = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
+        self._transport = transport
+
+    def get_buffer(self, _hint: int) -> memoryview:
+        """Return where the next bytes go."""
+        return self._view[self._filled :]
+
+    def buffer_updated(self, count: int) -> None:
+        """Take the bytes that came: heads are read, bodies dropped."""
+        end, at = self._filled + count, 0
+        while at < end or (self._head and not self._body_left):
+            if not self._head:
+                stop = self._buffer.find(b"\r\n\r\n", at, end)
+                if stop < 0:
+                    break
+                self._begin(bytes(self._view[at:stop]))
+                at = stop + 4
+            dropped = min(self._body_left, end - at)
+            self._body_left -= dropped
+            at += dropped
+            if not self._body_left:
+                self._answer()
+        self._buffer[: end - at] = bytes(self._view[at:end])
+        self._filled = end - at
+
+    def _begin(self, head: bytes) -> None:
+        self._head = head
+        length = _LENGTH.search(head)
+        self._body_left = int(length[1]) if length else 0
+        if _EXPECTS.search(head):
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _answer(self) -> None:
+        method, path, _ = self._head.split(b"\r\n", 1)[0].split(b" ", 2)
+        self._head = b""
+        if method == b"DELETE":
+            self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+            return
+        body = b"" if method != b"POST" else _CREATED if b"uploads" in path else _COMPLETED
+        self._transport.write(
+            b'HTTP/1.1 200 OK\r\nETag: "d41d8cd98f00b204e9800998ecf8427e"\r\nContent-Type: application/xml\r\n'
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+
+
+async def _serve() -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Sink, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())
