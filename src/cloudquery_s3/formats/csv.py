@@ -19,14 +19,13 @@ from cloudquery_s3.formats.normalise import Normaliser
 from cloudquery_s3.formats.text.buffers import row_bytes
 from cloudquery_s3.formats.text.csv_cells import csv_renderer, never_blank, quoted_where_needed
 from cloudquery_s3.formats.text.pieces import pieces
-from cloudquery_s3.formats.text.rows import glue
+from cloudquery_s3.formats.text.rows import lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.formats.encoder import Alterations, Encoder
-    from cloudquery_s3.formats.text.rows import Cells
 
 _NO_DELIMITERS = frozenset('"\r\n')
 
@@ -77,14 +76,12 @@ class _CsvEncoder:
             return []
         self._header_due = False
         names = [quoted_where_needed(pa.array([name]), ord(self._delimiter)) for name in self._names]
-        return [self._glued(names, 1)]
+        return [self._joined(names, 1)]
 
     def _lines(self, piece: pa.RecordBatch) -> Chunk:
         columns = zip(self._normalise(piece).columns, self._columns, strict=True)
         cells = [render(column, report) for column, (render, report) in columns]
-        return self._glued([never_blank(cells[0])] if len(cells) == 1 else cells, piece.num_rows)
+        return self._joined([never_blank(cells[0])] if len(cells) == 1 else cells, piece.num_rows)
 
-    def _glued(self, cells: Sequence[Cells], count: int) -> Chunk:
-        if not cells:
-            return b"\n" * count
-        return row_bytes(glue(cells, ["", *[self._delimiter] * (len(cells) - 1), "\n"], ""))
+    def _joined(self, cells: Sequence[pa.Array], count: int) -> Chunk:
+        return row_bytes(lines(cells, self._delimiter)) if cells else b"\n" * count

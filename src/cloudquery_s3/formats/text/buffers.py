@@ -73,7 +73,7 @@ def numbers(cells: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     return fixed(cells, kind.itemsize).reshape(-1).view(kind)
 
 
-def text(offsets: Offsets, octets: Octets | bytes, valid: pa.Buffer | None) -> pa.Array:
+def text(offsets: Offsets, octets: Octets | bytes | pa.Buffer, valid: pa.Buffer | None) -> pa.Array:
     """Return a string array of these parts; `large_string` where the bytes exceed what 32-bit offsets count."""
     kind = pa.string()
     if offsets.dtype != np.int32:

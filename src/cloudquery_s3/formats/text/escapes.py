@@ -1,4 +1,4 @@
-"""Letters that JSON and CSV write otherwise, replaced in whole columns.
+"""Letters that JSON writes otherwise, replaced in whole columns.
 
 The way of all functions here: the column's bytes are one long text that a fast replacing function rewrites at once, and
 the new offsets follow from how many replaced letters stand before each old one.
@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, memory, spans, text, validity
+from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, spans, text, validity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")
 _SPACE: Final = ord(" ")
-_DELETE: Final = 0x7F
 _ASCII_END: Final = 0x80
 _LINE_SEPARATOR_LEAD: Final = 0xE2
 _HTML: Final = b"<>&"
@@ -90,11 +89,6 @@ def html_escaped(cells: pa.Array) -> pa.Array:
     if separators is not None:
         ends += 3 * ranks(separators, offsets)
     return text(ends, _replace_html(octets.tobytes()), validity(cells))
-
-
-def quotes_doubled(cells: pa.Array, having: Flags) -> pa.Array:
-    """Return text cells with each `"` doubled in those that have one; bytes that are not UTF-8 stay."""
-    return _rewrite(cells, having, _quotes_doubled_whole)
 
 
 def narrow(cells: pa.Array) -> pa.Array:
@@ -170,7 +164,7 @@ def _json_escaped_whole(cells: pa.Array, *, html: bool) -> pa.Array:
     separators = _separators(octets)
     if separators is not None:
         ends += 3 * ranks(separators, offsets)
-    letters = _in_blocks(offsets, octets, lambda block: _escape(block.tobytes()))
+    letters = _escape_in_blocks(offsets, octets)
     return text(ends, _replace_html(letters) if html else _replace_separators(letters), validity(cells))
 
 
@@ -206,37 +200,8 @@ def _escaped(cell: bytes, *, html: bool) -> bytes:
     return _replace_html(escaped) if html else _replace_separators(escaped)
 
 
-def _quotes_doubled_whole(cells: pa.Array) -> pa.Array:
-    offsets, octets = spans(cells)
-    ends = offsets.astype(np.int64) + ranks(octets == _QUOTE, offsets)
-    return text(ends, _in_blocks(offsets, octets, _double_quotes), validity(cells))
-
-
-def _in_blocks(offsets: Offsets, octets: Octets, rewrite: Callable[[Octets], memoryview | bytes]) -> bytes:
-    """Rewrite bytes in blocks of whole cells that stay in the processor's cache."""
+def _escape_in_blocks(offsets: Offsets, octets: Octets) -> bytes:
+    """Escape UTF-8 text in blocks of whole cells that stay in the processor's cache."""
     cuts = np.searchsorted(offsets, np.arange(_BLOCK_BYTES, len(octets), _BLOCK_BYTES))
-    ends = np.unique(offsets[cuts]).tolist()
-    blocks = pairwise([0, *ends, len(octets)])
-    return b"".join([rewrite(octets[start:end]) for start, end in blocks if start < end])
-
-
-def _double_quotes(octets: Octets) -> memoryview | bytes:
-    r"""Return bytes with each `"` doubled.
-
-    The fastest escaper at hand is JSON's: where the text holds nothing else that JSON escapes, `\"` only needs its
-    backslash changed into the second quote. The text's own backslashes hide behind a letter that it does not have.
-    """
-    backslashes = octets == _BACKSLASH
-    hide = bool(backslashes.any())
-    if int(octets.min()) < _SPACE or (hide and bool((octets == _DELETE).any())):
-        return octets.tobytes().replace(b'"', b'""')
-    plain = octets ^ (backslashes.view(np.uint8) * np.uint8(_BACKSLASH ^ _DELETE)) if hide else octets
-    try:
-        letters = plain.tobytes().decode()
-    except UnicodeDecodeError:
-        return octets.tobytes().replace(b'"', b'""')
-    escaped = np.frombuffer(orjson.dumps(letters), np.uint8)[1:-1]
-    doubled: Octets = escaped ^ ((escaped == _BACKSLASH).view(np.uint8) * np.uint8(_BACKSLASH ^ _QUOTE))
-    if hide:
-        doubled ^= (escaped == _DELETE).view(np.uint8) * np.uint8(_BACKSLASH ^ _DELETE)
-    return memory(doubled)
+    blocks = pairwise([0, *np.unique(offsets[cuts]).tolist(), len(octets)])
+    return b"".join([_escape(octets[start:end].tobytes()) for start, end in blocks])

@@ -47,11 +47,23 @@ def glue(columns: Sequence[Cells], between: Sequence[str], null: str) -> pa.Arra
         pieces += [_seam(literal, left, column.quoted), column.text]
         left = column.quoted
     pieces.append(_seam(between[-1], left, False))  # noqa: FBT003 - nothing follows that could be quoted
+    return _joined(pieces, "", null)
+
+
+def lines(columns: Sequence[pa.Array], delimiter: str) -> pa.Array:
+    """Return rows of text: the columns with a delimiter between them, and a line feed. NULL is written as nothing."""
+    last = _joined([columns[-1], pa.scalar("\n")], "", "")
+    return _joined([*columns[:-1], last], delimiter, "")
+
+
+def _joined(pieces: Sequence[pa.Array | pa.Scalar], separator: str, null: str) -> pa.Array:
     wide = any(pa.types.is_large_string(piece.type) for piece in pieces)
     kind = pa.large_string() if wide else pa.string()
     if wide:
         pieces = [piece.cast(kind) for piece in pieces]
-    return pc.binary_join_element_wise(*pieces, pa.scalar("", kind), null_handling="replace", null_replacement=null)
+    return pc.binary_join_element_wise(
+        *pieces, pa.scalar(separator, kind), null_handling="replace", null_replacement=null
+    )
 
 
 def _seam(literal: str, left: bool | Flags, right: bool | Flags) -> pa.Array | pa.Scalar:  # noqa: FBT001 - flags of cells
