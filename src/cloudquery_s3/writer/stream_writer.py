@@ -127,7 +127,7 @@ class StreamWriter:
         if self._failures:
             raise WriteFailedError(
                 f"{len(self._failures)} of {len(self._tables)} tables are not complete: "
-                + "; ".join(str(error) for error in self._failures.values())
+                + "; ".join(map(_named, self._failures, self._failures.values()))
             )
         return self.report
 
@@ -207,3 +207,8 @@ class StreamWriter:
             figures = {"table": name, "rows": table.rows, "objects": len(table.objects), "bytes": table.size_bytes}
             log.debug("table written", extra={**figures, "retries": table.retries, "altered": altered})
         log.info("write ended", extra={"failed_tables": len(self._failures), **self.report.totals()})
+
+
+def _named(table: str, error: Exception) -> str:
+    """Return a failure's message with the table's name, which a store does not know."""
+    return str(error) if isinstance(error, TableError) else f"table {table}: {error}"

@@ -1,6 +1,6 @@
 """Objects back into rows: the inverse of the formats, for the protocol's Read.
 
-What a format cannot tell apart comes back as what it looks like (`docs/compatibility.md`); all else as it was written.
+What a format cannot tell apart comes back as what it looks like (`docs/errors.md`); all else as it was written.
 """
 
 from __future__ import annotations
