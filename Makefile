@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VERSITYGW_VERSION := v1.8.0
 
-.PHONY: help demo bench test test-slow check lint types imports conformance s3-server lock clean
+.PHONY: help demo bench test test-slow check lint types imports conformance s3-server docs package audit sbom lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,9 +51,25 @@ s3-server: .tools/versitygw-$(VERSITYGW_VERSION) ## build the real S3 server tha
 	GOBIN=$(CURDIR)/.tools go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 	@touch $@
 
-lock: ## renew the locked development environment
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--group dev pyproject.toml -o requirements-dev.lock
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock: ## renew what is developed with (requirements-dev.lock) and what the image ships (requirements.lock)
+	$(LOCK) --group dev pyproject.toml -o requirements-dev.lock
+	$(LOCK) --constraints requirements-dev.lock pyproject.toml -o requirements.lock
+
+docs: $(STAMP) ## build the documentation into site/, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+package: $(STAMP) ## build wheel and sdist into dist/
+	rm -f dist/*.whl dist/*.tar.gz
+	$(BIN)/python -m hatchling build -d dist
+
+audit: $(STAMP) ## look for known vulnerabilities in both locks (asks a public database)
+	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
+
+sbom: $(STAMP) ## list what the image ships, as CycloneDX
+	mkdir -p dist
+	$(BIN)/uv tool run --from 'cyclonedx-bom>=7,<8' cyclonedx-py requirements requirements.lock -o dist/sbom.cdx.json
 
 clean: ## remove all that make has made
 	rm -rf $(VENV) .tools .demo dist site

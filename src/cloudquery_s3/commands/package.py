@@ -45,7 +45,8 @@ def package(
 
     The images must be there already, as plugin-s3-VERSION-OS-ARCH.tar; for each platform:
 
-      docker buildx build --platform linux/amd64 --output type=docker,dest=dist/plugin-s3-v1.2.3-linux-amd64.tar .
+    docker buildx build --platform linux/amd64 --tag docker.cloudquery.io/TEAM/destination-s3:v1.2.3-linux-amd64
+    --output type=docker,dest=dist/plugin-s3-v1.2.3-linux-amd64.tar .
 
     Exit codes: 0 all is laid out, 1 something is missing, 2 the command was called wrongly.
     """

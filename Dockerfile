@@ -1,0 +1,21 @@
+# The plugin as `registry: docker` starts it: the CLI appends `serve --network tcp --address 0.0.0.0:7777 …`.
+FROM python:3.13-slim AS build
+WORKDIR /src
+RUN python -m venv /plugin
+COPY requirements.lock ./
+RUN /plugin/bin/python -m pip install --no-cache-dir --disable-pip-version-check --only-binary :all: \
+    --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+RUN /plugin/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps .
+
+FROM python:3.13-slim
+LABEL org.opencontainers.image.title="CloudQuery destination for S3" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH="/plugin/bin:$PATH"
+COPY --from=build /plugin /plugin
+RUN useradd --system --uid 10001 --no-create-home plugin
+USER 10001
+EXPOSE 7777
+ENTRYPOINT ["cloudquery-s3"]
+CMD ["serve", "--network", "tcp", "--address", "0.0.0.0:7777"]
