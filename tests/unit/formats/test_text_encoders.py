@@ -187,6 +187,13 @@ def test_pieces_keep_rows_order_and_columns() -> None:
     assert [piece.num_rows for piece in pieces([wide])] == [1, 1, 1]
 
 
+def test_pieces_ignore_metadata_that_makes_no_column() -> None:
+    """Batches whose schemas differ in descriptions alone are merged."""
+    one, other = table(a=[1]), table(a=[2]).replace_schema_metadata({"cq:table_title": "T"})
+    merged = list(pieces([one, other]))
+    assert [piece.column("a").to_pylist() for piece in merged] == [[1, 2]]
+
+
 def test_discard_is_harmless() -> None:
     """Discarding writes nothing and may be repeated, also after the end."""
     for fmt in (JsonLines(), Csv()):

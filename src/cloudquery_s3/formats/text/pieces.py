@@ -15,6 +15,7 @@ _ROWS: Final = 8192
 _BYTES: Final = 12 << 20
 """A call of a kernel costs some microseconds, so few rows are dear; what a piece becomes on the way takes several times
 its bytes, so a large one is dear as well."""
+_SMALL_BYTES: Final = 1 << 20
 
 
 def pieces(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -30,7 +31,7 @@ def pieces(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             waiting, rows, size = [], 0, 0
         waiting.append(batch)
         rows += batch.num_rows
-        size += batch.nbytes
+        size += _size(batch)
     if waiting:
         yield from _divided(waiting, rows, size)
 
@@ -38,11 +39,25 @@ def pieces(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _divided(batches: list[pa.RecordBatch], rows: int, size: int) -> Iterator[pa.RecordBatch]:
     if not rows:
         return
-    whole = batches[0]
-    if len(batches) > 1:
-        # as a table, because batches that differ in metadata alone do not concatenate
-        whole = pa.Table.from_batches(batches, batches[0].schema).combine_chunks().to_batches()[0]
+    whole = batches[0] if len(batches) == 1 else pa.concat_batches(_under_one_schema(batches))
     count = max(-(-rows // _ROWS), min(-(-size // _BYTES), rows))
     step = -(-rows // count)
     for start in range(0, rows, step):
         yield whole.slice(start, step) if step < rows else whole
+
+
+def _size(batch: pa.RecordBatch) -> int:
+    """Return about how many bytes a batch has; the exact figure, which matters for slices, is dear for small ones."""
+    held: int = batch.get_total_buffer_size()
+    return held if held < _SMALL_BYTES else batch.nbytes
+
+
+def _under_one_schema(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Return batches of the same columns with the same metadata as well."""
+    schema = batches[0].schema
+    return [
+        batch
+        if batch.schema.equals(schema, check_metadata=True)
+        else pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+        for batch in batches
+    ]
