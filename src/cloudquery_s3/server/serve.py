@@ -26,6 +26,9 @@ _MAX_MESSAGE_BYTES: Final = 220 << 20
 _STOP_GRACE_S: Final = 3.0
 """How long running RPCs may take to end after a signal; the CLI kills the process after 5 s."""
 
+_PATIENCE_S: Final = 1.5
+"""How long of that the uploads of interrupted Writes may take to end by themselves."""
+
 _PARENT_POLL_S: Final = 1.0
 
 
@@ -39,7 +42,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse what the CLI passes. What this plugin does not know is ignored: a newer CLI may pass more."""
-    parser = argparse.ArgumentParser(prog="cloudquery-s3 serve", description="Serve the plugin over gRPC.")
+    parser = argparse.ArgumentParser(
+        prog="cloudquery-s3 serve", description="Serve the plugin over gRPC.", allow_abbrev=False
+    )
     parser.add_argument("--address", default="localhost:7777", help="host:port, or the path of a Unix socket")
     parser.add_argument("--network", default="tcp", help="tcp, tcp4, tcp6 or unix")
     parser.add_argument("--log-level", default="info", help="trace, debug, info, warn or error")
@@ -58,7 +63,7 @@ async def _serve(options: argparse.Namespace) -> int:
             ("grpc.so_reuseport", 0),
         ],
     )
-    servicer.add_to(server)
+    plugin = servicer.add_to(server)
     over_unix = options.network.startswith("unix")
     address = f"unix:{options.address}" if over_unix else options.address
     try:
@@ -76,11 +81,26 @@ async def _serve(options: argparse.Namespace) -> int:
     await stop.wait()
     if watching:
         watching.cancel()
-    await server.stop(_STOP_GRACE_S)
+    await _stop(server, plugin)
     log.info("stopped")
     sys.stdout.flush()
     # An upload that hangs in a worker would keep the interpreter from ending; nothing partial can come of it.
     os._exit(0)
+
+
+async def _stop(server: grpc.aio.Server, plugin: servicer.PluginServicer) -> None:
+    """Take no more calls, and end those that run: rows of open objects are dropped, their uploads taken back.
+
+    What a store that is slow or hangs keeps from ending is not waited for, but its uploads are taken back as well.
+    """
+    plugin.interrupt()
+    stopping = asyncio.ensure_future(server.stop(_STOP_GRACE_S))
+    idle = asyncio.ensure_future(plugin.idle.wait())  # a call that the client has cancelled has ended for the server
+    await asyncio.wait([idle], timeout=_PATIENCE_S)
+    if not idle.done():
+        abandoned = asyncio.ensure_future(plugin.abandon())
+        await asyncio.wait([idle, abandoned], timeout=_STOP_GRACE_S - _PATIENCE_S)
+    await stopping
 
 
 def _on_signals(stop: asyncio.Event) -> None:

@@ -1,0 +1,112 @@
+"""Log lines are what the CloudQuery CLI reads: one JSON object a line, short enough, of levels that it knows."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudquery_s3.server import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONGEST_LINE_BYTES = 4096  # the CLI cuts longer ones, level and all
+
+
+def line(level: int, message: str, error: BaseException | None = None, **fields: object) -> str:
+    """A record as a line."""
+    trace = (type(error), error, error.__traceback__) if error else None
+    record = logging.LogRecord("cloudquery_s3.x", level, "file", 1, message, None, trace)
+    vars(record).update(fields)
+    return logs.JsonLine().format(record)
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """Puts the logging of the tests back where a test has configured it."""
+    root, own = logging.getLogger(), logging.getLogger("cloudquery_s3")
+    handlers, level, own_level = root.handlers[:], root.level, own.level
+    root.handlers = []
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    own.setLevel(own_level)
+
+
+@settings(max_examples=300)
+@given(
+    st.one_of(st.text(max_size=200), st.text('é\n"\\\x00😀', min_size=500, max_size=6000)),
+    st.dictionaries(st.sampled_from(["table", "key", "rows", "reason"]), st.text() | st.integers() | st.none()),
+)
+def test_any_message(message: str, fields: dict[str, object]) -> None:
+    """Whatever is logged is one short line of JSON, with level and message, and without a time of its own."""
+    text = line(logging.ERROR, message.replace("%", "%%"), **fields)
+    assert "\n" not in text
+    assert len(text.encode()) < LONGEST_LINE_BYTES
+    found = json.loads(text)
+    assert found["level"] == "error"
+    assert "time" not in found
+    said = found["message"]
+    assert message.replace("%", "%%").startswith(said.rstrip("…")) or said == message
+
+
+@pytest.mark.parametrize(
+    ("level", "name"),
+    [
+        (logging.DEBUG, "debug"),
+        (logging.INFO, "info"),
+        (logging.WARNING, "warn"),
+        (logging.ERROR, "error"),
+        (logging.CRITICAL, "error"),
+        (25, "info"),
+    ],
+)
+def test_levels(level: int, name: str) -> None:
+    """Every level has a name that the CLI knows and counts by."""
+    assert json.loads(line(level, "m"))["level"] == name
+
+
+def test_fields_and_traces() -> None:
+    """Fields stand beside the message, a trace too; where they are too long, the message stays and they go."""
+    error = ValueError("bad")
+    found = json.loads(line(logging.INFO, "m", error, rows=5, table="t", odd=object))
+    assert (found["rows"], found["table"]) == (5, "t")
+    assert "ValueError: bad" in found["trace"]
+    assert json.loads(line(logging.INFO, "m", rows="x" * 5000)) == {"level": "info", "message": "m"}
+
+
+def test_lines_for_people() -> None:
+    """In `text` a line has level, message and fields, and a trace below it."""
+    record = logging.LogRecord("n", logging.WARNING, "f", 1, "told %s", ("so",), None)
+    record.table = "t"
+    assert logs.TextLine().format(record).endswith("WARNING told so table=t")
+    record.exc_info = (ValueError, ValueError("bad"), None)
+    assert logs.TextLine().format(record).splitlines()[-1] == "ValueError: bad"
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"),
+    [
+        ("trace", ["debug", "info", "warn", "error"]),
+        ("debug", ["debug", "info", "warn", "error"]),
+        ("info", ["info", "warn", "error"]),
+        ("warn", ["warn", "error"]),
+        ("error", ["error"]),
+        ("nonsense", ["info", "warn", "error"]),
+    ],
+)
+@pytest.mark.usefixtures("logging_as_it_was")
+def test_what_is_heard(capsys: pytest.CaptureFixture[str], level: str, heard: list[str]) -> None:
+    """The CLI's `--log-level` decides what is heard of the plugin; libraries are heard from WARNING on."""
+    logs.configure(level, "json")
+    for speaker in ("cloudquery_s3.writer", "botocore.auth"):
+        for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+            logging.getLogger(speaker).log(number, speaker)
+    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [one["level"] for one in lines if one["message"] == "cloudquery_s3.writer"] == heard
+    assert [one["level"] for one in lines if one["message"] == "botocore.auth"] == ["warn", "error"]

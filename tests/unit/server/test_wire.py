@@ -1,0 +1,90 @@
+"""Write messages read by hand are what protobuf reads."""
+
+from __future__ import annotations
+
+import pytest
+from cloudquery.plugin_v3 import plugin_pb2 as pb
+from google.protobuf.message import DecodeError
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cloudquery_s3.errors import ProtocolError
+from cloudquery_s3.server import wire
+
+PAYLOADS = st.one_of(st.binary(max_size=300), st.integers(100, 40_000).map(bytes))
+
+MESSAGES = st.one_of(
+    PAYLOADS.map(lambda record: pb.Write.Request(insert=pb.Write.MessageInsert(record=record))),
+    st.tuples(PAYLOADS, st.booleans()).map(
+        lambda pair: pb.Write.Request(migrate_table=pb.Write.MessageMigrateTable(table=pair[0], migrate_force=pair[1]))
+    ),
+    st.text(max_size=20).map(lambda name: pb.Write.Request(delete=pb.Write.MessageDeleteStale(table_name=name))),
+    st.text(max_size=20).map(
+        lambda name: pb.Write.Request(delete_record=pb.Write.MessageDeleteRecord(table_name=name))
+    ),
+    st.integers(0, 2**64 - 1).map(lambda number: pb.Write.Request(flush=pb.Write.MessageFlush(id=number))),
+    st.just(pb.Write.Request()),
+).map(lambda message: message.SerializeToString())
+
+
+def by_protobuf(raw: bytes) -> tuple[wire.Kind, bytes] | None:
+    """What protobuf's own parser makes of a message; None where it refuses it."""
+    try:
+        request = pb.Write.Request.FromString(raw)
+    except DecodeError:
+        return None
+    kinds = {
+        "insert": (wire.Kind.INSERT, request.insert.record),
+        "migrate_table": (wire.Kind.MIGRATE, request.migrate_table.table),
+        "delete": (wire.Kind.DELETE, b""),
+        "delete_record": (wire.Kind.DELETE, b""),
+    }
+    return kinds.get(request.WhichOneof("message"), (wire.Kind.NOTHING, b""))
+
+
+def by_hand(raw: bytes) -> tuple[wire.Kind, bytes] | None:
+    """What this plugin makes of it."""
+    try:
+        message = wire.parse(raw)
+    except ProtocolError:
+        return None
+    return message.kind, bytes(message.payload)
+
+
+@settings(max_examples=300, deadline=None)
+@given(MESSAGES)
+def test_messages(raw: bytes) -> None:
+    """Every message is read as protobuf reads it."""
+    assert by_hand(raw) == by_protobuf(raw)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(MESSAGES, st.lists(st.tuples(st.integers(0, 2**16), st.binary(max_size=4), st.integers(0, 4)), max_size=3))
+@example(bytes.fromhex("120a0a0848494a4b4c4d4e4f"), [])
+@example(bytes.fromhex("12" + "ff" * 11), [])
+@example(bytes.fromhex("12020a80"), [])
+@example(bytes.fromhex("1282800000"), [])
+@example(bytes.fromhex("12820000"), [])
+@example(bytes.fromhex("12" + "848080808080808080" + "7f" + "0a024142"), [])
+@example(bytes.fromhex("1204" + "0a82808080808080808080" + "00"), [])
+def test_broken_messages(raw: bytes, splices: list[tuple[int, bytes, int]]) -> None:
+    """Bytes changed, put in or cut out anywhere: read as protobuf reads them, or refused by both."""
+    data = bytearray(raw)
+    for at, new, removed in splices:
+        start = min(at, 12) % (len(data) + 1) if at % 3 else at % (len(data) + 1)
+        data[start : start + removed] = new
+    assert by_hand(bytes(data)) == by_protobuf(bytes(data))
+
+
+def test_rows_are_not_copied() -> None:
+    """The payload of an Insert is a view into the message."""
+    raw = pb.Write.Request(insert=pb.Write.MessageInsert(record=b"rows")).SerializeToString()
+    payload = wire.parse(raw).payload
+    assert isinstance(payload, memoryview)
+    assert payload.obj is raw
+
+
+def test_refusal_says_what() -> None:
+    """Bytes that are no message are a ProtocolError that says so."""
+    with pytest.raises(ProtocolError, match=r"not a Write\.Request"):
+        wire.parse(b"\x12\x05\x0a")
