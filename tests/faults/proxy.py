@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 class Fault(Enum):
-    """What becomes of a call. Only the last three reach the server."""
+    """What becomes of a call. Only `HELD` and the last three reach the server."""
+
+    HELD = "waits until it is released"
 
     REFUSED = "reset, then connections refused"
     RESET_BEFORE_BODY = "reset before the body"
@@ -93,6 +95,7 @@ class FaultProxy:
         calls: how many calls of each operation have come, those that failed included.
         injected: how many calls were made to fail, by operation.
         reached: set when a call is made to fail for the first time.
+        released: to be set when calls that are held may go on.
     """
 
     def __init__(self, upstream: str, plans: tuple[Plan, ...] = ()) -> None:
@@ -102,6 +105,7 @@ class FaultProxy:
         self.calls: Counter[str] = Counter()
         self.injected: Counter[str] = Counter()
         self.reached = threading.Event()
+        self.released = threading.Event()
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._clients: set[socket.socket] = set()
@@ -120,6 +124,7 @@ class FaultProxy:
     def close(self) -> None:
         """End: whoever waits for an answer is reset."""
         self._ended.set()
+        self.released.set()
         with self._lock:
             self._refuse()
 
@@ -167,6 +172,10 @@ class FaultProxy:
             self._forward(head, requests.read(head.size_bytes // 2))
             return False
         body = requests.read(head.size_bytes)
+        if fault is Fault.HELD:
+            self.released.wait()
+            client.sendall(self._forward(head, body))
+            return True
         if fault is Fault.REFUSED:
             with self._lock:
                 self._refuse()

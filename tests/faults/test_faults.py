@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.server]
 LOST: Final = (Fault.DONE_AND_RESET, Fault.DONE_AND_TRUNCATED, Fault.DONE_AND_INTERNAL)
 """The store has done what was asked, and the client does not get to know."""
 
-FAULTS: Final = tuple(fault for fault in Fault if fault is not Fault.EXPIRED)
+FAULTS: Final = tuple(fault for fault in Fault if fault not in {Fault.HELD, Fault.EXPIRED})
 CALLS: Final = {
     "PutObject": (1, 3),
     "CreateMultipartUpload": (1,),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from s3_servers import S3Server
 
 ROLE: Final = "arn:aws:iam::123456789012:role/writer"
-FAULTS: Final = tuple(fault for fault in Fault if fault is not Fault.EXPIRED)
+FAULTS: Final = tuple(fault for fault in Fault if fault not in {Fault.HELD, Fault.EXPIRED})
 
 
 @pytest.mark.parametrize("always", [False, True], ids=["once", "always"])

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import grpc
@@ -97,10 +98,17 @@ def _refuses(name: str, reason: str) -> Callable[[PluginServicer, Any, Any], Awa
 
 
 class PluginServicer(plugin_pb2_grpc.PluginServicer):
-    """The plugin's RPCs. A destination lives from an Init to the next, or to Close."""
+    """The plugin's RPCs. A destination lives from an Init to the next, or to Close.
+
+    Attributes:
+        idle: set while no Write runs. One that the client has cancelled runs until nothing partial is left of it.
+    """
 
     def __init__(self) -> None:
+        self.idle = asyncio.Event()
+        self.idle.set()
         self._destination: Destination | None = None
+        self._writing_to: Counter[Destination] = Counter()
         self._without_connection = False
         self._initializing = asyncio.Lock()
 
@@ -138,6 +146,8 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
         reading = asyncio.current_task()
         assert reading is not None  # noqa: S101 -- a coroutine that runs is in a task
         writer = destination.open_stream(functools.partial(_cancel, reading))
+        self._writing_to[destination] += 1
+        self.idle.clear()
         try:
             await _feed(writer, requests)
             await asyncio.sleep(_CANCEL_GRACE_S)
@@ -150,6 +160,9 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
             raise
         finally:
             destination.end_stream(writer)
+            self._writing_to -= Counter([destination])
+            if not self._writing_to:
+                self.idle.set()
         return plugin_pb2.Write.Response()
 
     @_answers
@@ -171,7 +184,7 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
     async def Close(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
         """End the destination, if there is one, and every Write that still runs on it."""
         if self._destination is not None:
-            self._destination.interrupt()
+            self._destination.interrupt("the destination was closed before the end of the stream")
         self._retire()
         return plugin_pb2.Close.Response()
 
@@ -188,6 +201,15 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
             return _failed_test("UNKNOWN", f"{type(error).__name__}: {error}")
         destination.retire()
         return plugin_pb2.TestConnection.Response(success=True)
+
+    def interrupt(self) -> None:
+        """End every running Write, be it of an earlier Init: the process was told to stop."""
+        for destination in self._writing_to:
+            destination.interrupt("the plugin was told to stop before the end of the stream")
+
+    async def abandon(self) -> None:
+        """Take back the uploads of Writes that do not end, although they were interrupted."""
+        await asyncio.gather(*(asyncio.to_thread(destination.abandon) for destination in self._writing_to))
 
     async def _require_destination(self, context: Any) -> Destination:
         if self._destination is None:
@@ -277,7 +299,9 @@ class RawWrites(grpc.aio.ServerInterceptor):
         return handler._replace(request_deserializer=None) if details.method == _WRITE else handler
 
 
-def add_to(server: grpc.aio.Server) -> None:
-    """Register both services."""
+def add_to(server: grpc.aio.Server) -> PluginServicer:
+    """Register both services; return the plugin's."""
+    plugin = PluginServicer()
     discovery_pb2_grpc.add_DiscoveryServicer_to_server(DiscoveryServicer(), server)
-    plugin_pb2_grpc.add_PluginServicer_to_server(PluginServicer(), server)
+    plugin_pb2_grpc.add_PluginServicer_to_server(plugin, server)
+    return plugin

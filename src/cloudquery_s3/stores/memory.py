@@ -61,6 +61,9 @@ class MemoryStore:
         self.before("DeleteObject", key)
         self.objects.pop(key, None)
 
+    def abandon(self) -> None:
+        """Do nothing: what is open ends with the process."""
+
     def close(self) -> None:
         """Do nothing: there are no connections."""
 

@@ -163,6 +163,11 @@ class MultipartUpload:
             self._upload_id = ""
         self._take_back_strays()
 
+    def abandon(self) -> None:
+        """Take the upload back at once, from any thread, while others may still send: the process is about to end."""
+        if self._upload_id:
+            self._take_back(self._upload_id)
+
     def _collect(self) -> None:
         """Note what is stored of the parts under way; raise what stopped a part, each time again."""
         for part in tuple(self._under_way):

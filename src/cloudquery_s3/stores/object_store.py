@@ -84,5 +84,8 @@ class ObjectStore(Protocol):
             StoreError: the store refuses.
         """
 
+    def abandon(self) -> None:
+        """Take back every upload that is open, without waiting for its parts: the process is about to end."""
+
     def close(self) -> None:
         """Release connections; the store is not used after that."""

@@ -99,10 +99,11 @@ class S3Store:
             log_requests=settings.log_requests,
         )
         self._pool = ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-part")
+        self._uploads: set[MultipartUpload] = set()
 
     def open(self, key: str) -> S3Writer:
         """Begin an object; sends nothing yet."""
-        return S3Writer(self._client, self._pool, self._settings, key)
+        return S3Writer(self._client, self._pool, self._settings, key, self._uploads)
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes.
@@ -121,6 +122,12 @@ class S3Store:
         """
         self._client.send(Request("DeleteObject", "DELETE", key))
 
+    def abandon(self) -> None:
+        """Take back every upload that is open, without waiting for its parts: the process is about to end."""
+        uploads = list(self._uploads)
+        with ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-abandon") as pool:
+            list(pool.map(MultipartUpload.abandon, uploads))
+
     def close(self) -> None:
         """Release connections and threads; the store is not used after that."""
         self._pool.shutdown()
@@ -130,7 +137,9 @@ class S3Store:
 class S3Writer:
     """One object on its way; see `ObjectWriter`."""
 
-    def __init__(self, client: S3Client, pool: Executor, settings: S3Settings, key: str) -> None:
+    def __init__(
+        self, client: S3Client, pool: Executor, settings: S3Settings, key: str, uploads: set[MultipartUpload]
+    ) -> None:
         self._client = client
         self._pool = pool
         self._settings = settings
@@ -138,6 +147,7 @@ class S3Writer:
         self._pending: list[Chunk] = []
         self._pending_bytes = 0
         self._size_bytes = 0
+        self._uploads = uploads
         self._upload: MultipartUpload | None = None
 
     @property
@@ -167,6 +177,7 @@ class S3Writer:
         """
         if self._upload is None and self._pending_bytes >= self._settings.part_size_bytes:
             self._upload = self._new_upload()
+            self._uploads.add(self._upload)
             self._upload.begin()
         if self._upload:
             while self._pending_bytes >= self._upload.next_part_bytes:
@@ -186,6 +197,7 @@ class S3Writer:
             if self._pending_bytes:
                 self._upload.send(self._take(self._pending_bytes))
             etag = self._upload.complete()
+            self._uploads.discard(self._upload)
             failures = self._upload.failures
         return StoredObject(key=self._key, size_bytes=self._size_bytes, etag=etag, retries=len(failures))
 
@@ -194,6 +206,7 @@ class S3Writer:
         self._take(self._pending_bytes)
         if self._upload:
             self._upload.abort()
+            self._uploads.discard(self._upload)
 
     def _put(self, body: Body, failures: list[RequestFailedError]) -> str:
         """Store all in one request; return its entity tag."""

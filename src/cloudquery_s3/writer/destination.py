@@ -85,10 +85,14 @@ class Destination:
         self._retired = True
         self._close_if_idle()
 
-    def interrupt(self) -> None:
+    def interrupt(self, reason: str) -> None:
         """End every running stream with a ClosedError."""
         for stream in self._streams:
-            stream.end(ClosedError("the destination was closed before the end of the stream"))
+            stream.end(ClosedError(reason))
+
+    def abandon(self) -> None:
+        """Take back every upload that is open; blocks. For the end of the process, when streams do not end."""
+        self.store.abandon()
 
     def _close_if_idle(self) -> None:
         if self._retired and not self._streams and not self._readings:

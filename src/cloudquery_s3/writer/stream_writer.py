@@ -122,13 +122,13 @@ class StreamWriter:
             PluginError: a fault that holds for every table.
         """
         await asyncio.gather(*(writer.finish() for writer in self._tables.values()))
-        self._log_report()
         self._raise_fatal()
         if self._failures:
             raise WriteFailedError(
                 f"{len(self._failures)} of {len(self._tables)} tables are not complete: "
                 + "; ".join(map(_named, self._failures, self._failures.values()))
             )
+        self._log_report()
         return self.report
 
     async def abort(self) -> None:
