@@ -1,0 +1,80 @@
+"""Wheel and sdist, as a stranger gets them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import cloudquery_s3
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with a wheel and an sdist, freshly built."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "hatchling", "build", "-d", str(folder), folder=ROOT)
+    return folder
+
+
+def test_the_wheel_is_pure(dist: Path) -> None:
+    """The wheel fits every platform, and holds the package with its types and nothing else."""
+    (wheel,) = dist.glob("*.whl")
+    assert wheel.name == f"cloudquery_destination_s3-{cloudquery_s3.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist()}
+        assert tops == {"cloudquery_s3", wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"}
+        assert "cloudquery_s3/py.typed" in archive.namelist()
+
+
+def test_the_sdist_is_whole(dist: Path) -> None:
+    """The sdist has what it takes to test and document, and nothing that was made here."""
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "mkdocs.yml", "docs/spec.md", "Makefile"}
+    assert not [name for name in names if "__pycache__" in name or name.startswith((".venv", ".tools", "site/"))]
+
+
+def test_dependencies_are_bounded(dist: Path) -> None:
+    """Every dependency of the wheel has a lowest version, and no more than twenty there are."""
+    (wheel,) = dist.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        lines = archive.read(name).decode().splitlines()
+    required = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
+    assert 0 < len(required) <= 20
+    assert all(">=" in line for line in required)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["*.whl", "*.tar.gz"])
+def test_installs_in_a_clean_environment(kind: str, dist: Path, tmp_path: Path) -> None:
+    """Wheel and sdist install with the locked dependencies alone, and every command starts there."""
+    (package,) = dist.glob(kind)
+    run(sys.executable, "-m", "venv", str(tmp_path / "venv"))
+    program = tmp_path / "venv" / "bin"
+    pip = [str(program / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run(*pip, "--require-hashes", "-r", str(ROOT / "requirements.lock"))
+    run(*pip, "--no-deps", str(package))
+    run(str(program / "python"), "-m", "pip", "check")
+    said = run(str(program / "cloudquery-s3"), "version")
+    assert said.startswith(f"cloudquery-s3 {cloudquery_s3.__version__}\n")
+    spec = tmp_path / "spec.yml"
+    spec.write_text("{bucket: b, region: us-east-1, path: 'x/{{TABLE}}/{{UUID}}', format: parquet}", encoding="utf-8")
+    assert "0 problems" in run(str(program / "cloudquery-s3"), "check", str(spec))
+    importing = "import cloudquery_s3.server.serve, cloudquery_s3.writer.destination"
+    run(str(program / "python"), "-c", importing)
+
+
+def run(*command: str, folder: Path | None = None) -> str:
+    """Run a program that must succeed, and return what it says."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -1,0 +1,205 @@
+"""The documentation: its options and commands exist, its specs work, its links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import typer
+import yaml
+
+import cloudquery_s3
+import program
+from cloudquery_s3.commands.app import build_app
+from cloudquery_s3.commands.iam_policy import policies
+from cloudquery_s3.spec.model import Credentials, CsvSpec, Options, ParquetSpec, ServerSideEncryption
+from specs import parsed, written
+
+ROOT = Path(__file__).parents[2]
+GUIDE = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [
+    ROOT / "README.md",
+    *GUIDE,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "examples/README.md")),
+]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
+
+OPTIONS = {
+    name for model in (Options, CsvSpec, ParquetSpec, Credentials, ServerSideEncryption) for name in model.model_fields
+}
+OUTSIDE = {
+    # the CLI's own keys, columns and tables
+    "write_mode", "migrate_mode", "pk_mode", "sync_group_id", "send_sync_summary", "_cq_id", "_cq_sync_time",
+    "_cq_source_name", "_cq_sync_group_id", "_cq_parent_id", "aws_ec2_instances", "aws_iam_policies", "aws_regions",
+    # other systems' words
+    "enable_list_inference", "json_extract", "read_json", "read_csv", "union_by_name", "endpoint_url",
+    # values, not names
+    "when_required", "when_supported",
+    "aws_inventory",
+}  # fmt: skip
+"""Words with an underscore that are no options of this plugin."""
+
+INSIDE = {"benchmarks.md", "compatibility.md", "errors.md", "guarantees.md"}
+
+ENVIRONMENT = dict.fromkeys(("BUCKET", "AWS_REGION", "AWS_API_ENDPOINT", "EXTERNAL_ID"), "value") | {"ENDPOINT": ""}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The contents of a page's code blocks in a language."""
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+def yaml_blocks() -> list[Any]:
+    """Every YAML block of every page, named by its page."""
+    return [
+        pytest.param(block, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, block in enumerate(blocks(page, "yaml"))
+    ]
+
+
+@pytest.mark.parametrize("block", yaml_blocks())
+def test_specs_in_pages(block: str, tmp_path: Path) -> None:
+    """`check` accepts every spec in the documentation, and knows every option in its excerpts."""
+    content = next(yaml.safe_load_all(re.sub(r"\$\{\w+\}", "x", block)))
+    file = tmp_path / "spec.yml"
+    if isinstance(content, dict) and "kind" not in content:
+        content = written() | without_clashes(content)
+        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    else:
+        file.write_text(block, encoding="utf-8")
+    said = program.run("check", file, folder=ROOT, **ENVIRONMENT)
+    assert said.status == 0, said.output
+    unknown = [warning for warning in said.findings("warning") if "is not an option" in warning]
+    assert not unknown
+
+
+def without_clashes(excerpt: dict[str, Any]) -> dict[str, Any]:
+    """Complete an excerpt of a spec, so that it can stand: with the format its details ask for, and a fitting path."""
+    details = (excerpt.get("format_spec") or {}).keys()
+    needs_parquet = details & ParquetSpec.model_fields.keys() or "write_empty_objects_for_empty_tables" in excerpt
+    if "format" not in excerpt and (needs_parquet or details):
+        excerpt = {**excerpt, "format": "parquet" if needs_parquet else "csv"}
+    if "server_side_encryption_configuration" in excerpt:
+        whole = {"server_side_encryption": "aws:kms"} | excerpt["server_side_encryption_configuration"]
+        excerpt = {**excerpt, "server_side_encryption_configuration": whole}
+    return {**excerpt, "path": "{{TABLE}}"} if excerpt.get("no_rotate") else excerpt
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+def test_example_specs(file: Path) -> None:
+    """`check` accepts every example without a warning, run where the examples say."""
+    said = program.run("check", file, folder=ROOT, **ENVIRONMENT)
+    assert said.status == 0, said.output
+    assert [line for line in said.findings("warning") if "is not a program" not in line] == []
+
+
+def test_no_option_is_invented() -> None:
+    """Every word with an underscore that the pages show as code is an option, or known to be something else.
+
+    Pages about the inside name functions too: there a word counts that is nearly an option.
+    """
+    for page in (page for page in PAGES if page.parent.name != "examples"):  # their source has options of its own
+        prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        named = re.findall(r"`((?:[a-z0-9]+\.)?_?[a-z0-9]+(?:_[a-z0-9]+)+)(?::[^`]*)?`", prose)
+        unknown = {word for word in named if word.rpartition(".")[2] not in OPTIONS | OUTSIDE}
+        if page.name in INSIDE:
+            unknown = {word for word in unknown if get_close_matches(word.rpartition(".")[2], OPTIONS, cutoff=0.8)}
+        assert not unknown, page
+
+
+def test_no_option_is_missing() -> None:
+    """Every option is explained in the guide too, and not only listed in the reference."""
+    guide = "".join(page.read_text(encoding="utf-8") for page in GUIDE if page.name != "spec.md")
+    assert {name for name in OPTIONS if not re.search(rf"\b{name}\b", guide)} == set()
+
+
+def test_commands_are_complete() -> None:
+    """commands.md has a section for each command, and its every flag; no page names a flag that does not exist."""
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    commands = typer.main.get_command(build_app()).commands  # type: ignore[attr-defined] # a group
+    assert set(re.findall(r"^## `(\w+)`$", page, re.MULTILINE)) == set(commands)
+    flags = {flag for command in commands.values() for option in command.params for flag in option.opts}
+    flags = {flag for flag in flags if flag.startswith("-")} - {"--help"}
+    missing = {flag for flag in flags if f"`{flag}`" not in page}
+    assert not missing
+    served = {"--address", "--network", "--log-level", "--log-format"}
+    known = flags | served | {"--help", "--version"}
+    for text in (file.read_text(encoding="utf-8") for file in PAGES):
+        for call in re.findall(r"^ *(?:\.venv/bin/)?cloudquery-s3 [^\n]*", text, re.MULTILINE):
+            assert set(re.findall(r" (--?[a-zA-Z][\w-]*)", call)) <= known, call
+            assert call.split()[1] in commands, call
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    """Every relative link leads to a file, and to a heading of it where it names one."""
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        if anchor and file.suffix == ".md":
+            assert anchor in anchors(file), target
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as mkdocs and code hosts make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """mkdocs.yml lists every page of docs/."""
+    pages = {file.relative_to(ROOT / "docs").as_posix() for file in (ROOT / "docs").rglob("*.md")}
+    listed = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert pages <= set(listed)
+
+
+def test_the_policy_in_the_guide() -> None:
+    """The policy that authentication.md shows for its spec is the one that `check` prints for it."""
+    page = ROOT / "docs" / "authentication.md"
+    spec = yaml.safe_load(blocks(page, "yaml")[0])["spec"]["spec"]
+    assert json.loads(blocks(page, "json")[0]) == policies(parsed(**spec)).needed
+
+
+def test_duckdb(tmp_path: Path) -> None:
+    """The DuckDB queries of the guide run on objects at the guide's keys: here on local copies, without the secret."""
+    cells = {"instance_id": ["i-1"], "region": ["eu"], "tags": ['{"Name":"web"}'], "_cq_sync_time": [1]}
+    folder = tmp_path / "cloudquery" / "aws_ec2_instances" / "date=2026-11-22"
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table(cells), folder / "x.parquet")
+    sql = blocks(ROOT / "docs" / "loading.md", "sql")[0].replace("s3://my-bucket", str(tmp_path))
+    _secret, *queries = [query for query in sql.split(";") if query.strip()]
+    assert [duckdb.sql(query).fetchall() for query in queries] == [[("eu", 1)], [("i-1", "web")]]
+
+
+def test_targets_exist() -> None:
+    """Every `make` target that a page names is in the Makefile."""
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for line in re.findall(r"`make ([^`]+)`|^ *(?:\w+=\S+ )*make ([^#\n]+)", text, re.MULTILINE):
+            named = set(re.split(r" \w+=", "".join(line))[0].split())
+            assert named <= targets, (page.name, line)
+
+
+def test_changelog() -> None:
+    """The changelog's top version is the package's, with a date, below what is unreleased."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    assert re.fullmatch(rf"\[{re.escape(cloudquery_s3.__version__)}\] - \d{{4}}-\d\d-\d\d", headings[1])
+    kinds = set(re.findall(r"^### (.*)$", text, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
