@@ -66,7 +66,10 @@ def records_by_arrow(payload: bytes) -> list[pa.RecordBatch] | None:
         stream = pa.ipc.open_stream(payload)
         hidden = has_hidden_intervals(stream.schema)
         names(patch_schema(stream.schema) if hidden else stream.schema)
-        found = [patch_batch(one) if hidden else one for one in stream if one.num_rows]
+        found = [one for one in stream if one.num_rows]
+        for one in found:
+            one.validate()
+        found = [patch_batch(one) if hidden else one for one in found]
         for one in found:
             require_sound(one)
     except (*ARROW_ERRORS, DecodeError):

@@ -197,6 +197,8 @@ def _read_eagerly(schema: pa.Schema, payload: Payload) -> list[ReceivedBatch]:
     try:
         batches = list(stream)
         if has_hidden_intervals(stream.schema):
+            for batch in batches:
+                batch.validate()  # on its way through the C data interface a buffer's size becomes what offsets say
             batches = [patch_batch(batch) for batch in batches]
     except ARROW_ERRORS as error:
         raise DecodeError(f"a payload of {len(payload)} bytes cannot be decoded: {error}") from error

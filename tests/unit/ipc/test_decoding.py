@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 import pyarrow as pa
 import pytest
 
 from cloudquery_s3.errors import DecodeError
-from cloudquery_s3.ipc import IpcReader, ReceivedBatch, decode
+from cloudquery_s3.ipc import IpcReader, ReceivedBatch, decode, intervals
 from cloudquery_s3.ipc.bulk import SurpriseError, decode_in_bulk
 from rows import batch, ipc
 
@@ -107,3 +109,23 @@ def test_a_wrong_row_count_is_refused() -> None:
     changed = payload[: -len(head)] + head.replace((3).to_bytes(8, "little"), (2).to_bytes(8, "little"), 1)
     with pytest.raises(DecodeError):
         decode(IpcReader().read(changed))
+
+
+def with_hidden_months() -> bytes:
+    """A payload with a month interval and a string column, and a dictionary, for which Arrow's reader decodes it."""
+    words = pa.array(["x", "x"]).dictionary_encode()
+    data = pa.record_batch([pa.array([1, 2], pa.int32()), pa.array(["ab", "cd"]), words], names=["m", "s", "d"])
+    schema, arrays = data.__arrow_c_array__()
+    next(field for field in intervals._fields(schema) if field.name == b"m").format = b"tiM"
+    return ipc(pa.record_batch(intervals._Exported(schema, arrays)))
+
+
+def test_retyped_intervals_do_not_hide_wrong_offsets() -> None:
+    """Where Arrow's reader decodes and intervals are retyped, a value outside of its buffer is refused nevertheless."""
+    sound = with_hidden_months()
+    [record] = decode(IpcReader().read(sound))
+    assert record.column("m").to_pylist() == [1, 2]
+    wrong = sound.replace(struct.pack("<3i", 0, 2, 4), struct.pack("<3i", 0, 2, 2**30))
+    assert wrong != sound
+    with pytest.raises(DecodeError, match="larger than values"):
+        IpcReader().read(wrong)
