@@ -29,6 +29,7 @@ PAGES = [
     *GUIDE,
     *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "examples/README.md")),
 ]
+HOUSEKEEPING = [*sorted((ROOT / ".github").rglob("*.yml")), ROOT / ".pre-commit-config.yaml"]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 
 OPTIONS = {
@@ -187,12 +188,26 @@ def test_duckdb(tmp_path: Path) -> None:
 
 def test_targets_exist() -> None:
     """Every `make` target that a page names is in the Makefile."""
-    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = make_targets()
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for line in re.findall(r"`make ([^`]+)`|^ *(?:\w+=\S+ )*make ([^#\n]+)", text, re.MULTILINE):
             named = set(re.split(r" \w+=", "".join(line))[0].split())
             assert named <= targets, (page.name, line)
+
+
+@pytest.mark.parametrize("file", HOUSEKEEPING, ids=lambda file: file.name)
+def test_housekeeping(file: Path) -> None:
+    """Workflows, templates and hooks are YAML, and the `make` targets that workflows run exist."""
+    text = file.read_text(encoding="utf-8")
+    assert isinstance(yaml.safe_load(text), dict)
+    for run in re.findall(r"run: make ([a-z0-9 -]+)$", text, re.MULTILINE):
+        assert set(run.split()) <= make_targets(), run
+
+
+def make_targets() -> set[str]:
+    """The targets of the Makefile."""
+    return set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def test_changelog() -> None:
