@@ -32,6 +32,7 @@ from wire_server import NoPause
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudquery_s3.writer.budget import MemoryBudget
     from cloudquery_s3.writer.report import SyncReport
     from s3_servers import Bucket
 
@@ -191,6 +192,7 @@ class Way:
     options: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     pause: NoPause = field(default_factory=NoPause)
+    budget: MemoryBudget | None = None
 
     def destination(self) -> Destination:
         """Connect: a destination as Init makes it, but for the settings."""
@@ -208,7 +210,8 @@ class Way:
         usual = {"single_put_max_bytes": 6 * MIB}
         settings = settings_of(spec, content_type=file_format.content_type)
         store = S3Store(dataclasses.replace(settings, **{**usual, **self.settings}), self.pause)
-        return Destination(spec, store, _plant(spec, spec.path_template(sync_id=INVOCATION_ID), file_format, store))
+        plant = _plant(spec, spec.path_template(sync_id=INVOCATION_ID), file_format, store)
+        return Destination(spec, store, dataclasses.replace(plant, budget=self.budget or plant.budget))
 
     def deliver(self, batches: list[pa.RecordBatch]) -> Delivery:
         """Write these rows as the Write RPC does."""
