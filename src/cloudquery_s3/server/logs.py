@@ -33,6 +33,7 @@ def configure(level: str, log_format: str) -> None:
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(TextLine() if log_format == "text" else JsonLine())
+    logging.raiseExceptions = False  # a CLI that died reads no more lines: that is no second error
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("cloudquery_s3").setLevel(_LEVELS.get(level, logging.INFO))
 
