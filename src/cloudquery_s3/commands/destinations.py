@@ -75,8 +75,12 @@ def plugin_specs(documents: list[Document], folder: Path) -> Iterator[PluginSpec
 
 
 def _may_be_s3(outer: dict[str, Any]) -> bool:
-    downloaded = outer.get("registry", "cloudquery") in _DOWNLOADED
+    downloaded = _registry(outer) in _DOWNLOADED
     return not downloaded or str(outer.get("path", "cloudquery/s3")).rpartition("/")[2] == "s3"
+
+
+def _registry(outer: dict[str, Any]) -> str:
+    return str(outer.get("registry") or "cloudquery")
 
 
 def _destination(outer: dict[str, Any], folder: Path, missing: tuple[str, ...]) -> PluginSpec:
@@ -103,18 +107,22 @@ def _write_mode(outer: dict[str, Any], found: PluginSpec) -> None:
 
 
 def _place(outer: dict[str, Any], folder: Path, found: PluginSpec) -> None:
-    registry, path = outer.get("registry", "cloudquery"), str(outer.get("path", ""))
+    registry, path = _registry(outer), str(outer.get("path") or "")
     if registry in _DOWNLOADED:
         found.warnings.append(
             f"registry: {registry} starts the Go plugin; to start this one, write registry: local and its path"
         )
-    program = folder / path
-    if registry != "local" or not path or "${" in path:
-        return
-    if program.is_dir() or not os.access(program, os.X_OK):
+    if registry == "local" and path and "${" not in path and not _is_program(folder / path):
         found.warnings.append(
             f'path: "{path}" is not a program seen from {folder.resolve()}: the CLI looks nowhere else, and not in PATH'
         )
+
+
+def _is_program(path: Path) -> bool:
+    try:
+        return path.is_file() and os.access(path, os.X_OK)
+    except (OSError, ValueError):  # no name that a file could have
+        return False
 
 
 def _noted(found: PluginSpec, document: Document) -> PluginSpec:

@@ -57,8 +57,10 @@ def read_documents(path: Path, environment: Mapping[str, str] | None = None) -> 
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         hint = "; put quotes around a value that begins with {{" if re.search(r":\s*\{\{", text) else ""
         raise SpecError(f"is not YAML: {error.problem or 'it cannot be read'}{where}{hint}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+    except (yaml.YAMLError, UnicodeDecodeError):
         raise SpecError("is not YAML: it is not UTF-8 text") from None
+    except RecursionError:
+        raise SpecError("is nested too deeply, or refers to itself") from None
 
 
 def files_of(path: Path) -> list[Path]:
@@ -108,7 +110,7 @@ class _Variables:
             return self._environment.get(name)
         try:
             return Path(name.removeprefix("file:")).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):  # ValueError: no text, or no name that a file could have
             return None
 
 
@@ -167,7 +169,7 @@ def _plain(node: yaml.Node) -> Any:
     loader = _Loader("")
     try:
         value = loader.construct_object(node)
-    except ValueError:  # such as 0o9: a number that is none
+    except (ValueError, LookupError):  # such as !!int "x": a number that is none
         return node.value
     finally:
         loader.dispose()

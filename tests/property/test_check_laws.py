@@ -1,0 +1,61 @@
+"""Whatever a user's file holds, `check` says something about it and never breaks."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudquery_s3.commands.destinations import plugin_specs
+from cloudquery_s3.commands.diagnosis import diagnose
+from cloudquery_s3.commands.spec_file import read_documents
+from cloudquery_s3.errors import SpecError
+from specs import INVOCATION_ID
+
+PIECES = [
+    *("kind: destination\n", "spec:\n", "  spec:\n", "    bucket: b\n", "  name: x\n", "---\n", "- ", "? ", ": "),
+    *("{", "}", "[", "]", "&a ", "*a", "<<: ", "!!binary ", "!!int ", "!x ", "'", '"', "|\n", "# "),
+    *("${A}", "${file:x}", "${", "7", "1e3", "0o9", ".inf", ".nan", "0x", "~", "{{TABLE}}"),
+    *("\n", " ", "\t", "\u2028", "\x00", "é"),
+]
+KEYS = st.sampled_from(["kind", "spec", "bucket", "path", "format", "format_spec", "credentials", "registry"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(text=st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=25).map("".join))
+@settings(max_examples=200, deadline=None)
+def test_any_text(text: str) -> None:
+    """Any text is either read or refused with a SpecError; what is read can be examined."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "spec.yml")
+        file.write_text(text, encoding="utf-8", newline="")
+        try:
+            documents = read_documents(file, {"A": "007"})
+        except SpecError:
+            return
+        for found in plugin_specs(documents, Path(folder)):
+            diagnose(found.data, invocation_id=INVOCATION_ID)
+
+
+DESTINATION = st.dictionaries(KEYS, st.just("local") | JSON, max_size=5).map(
+    lambda outer: {"kind": "destination", "spec": outer}
+)
+
+
+@given(content=JSON | DESTINATION)
+@settings(max_examples=200, deadline=None)
+def test_any_content(content: object) -> None:
+    """Any content, as YAML or JSON, is examined: there is a spec to use, or a problem to mend, never neither."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "spec.yml")
+        file.write_text(json.dumps(content).replace("${", "$"), encoding="utf-8")  # the CLI, too, would see a variable
+        for found in plugin_specs(read_documents(file, {}), Path(folder)):
+            diagnosis = diagnose(found.data, invocation_id=INVOCATION_ID)
+            assert (diagnosis.spec is None) == bool(diagnosis.problems)
