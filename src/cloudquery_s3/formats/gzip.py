@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import Alterations, Encoder, Format
 
 DEFAULT_LEVEL: Final = 5
-"""The cheapest level whose objects are not larger than the reference's."""
+"""The cheapest level whose objects are not larger than the reference's.
+
+Of 50,000 rows of a table of cloud assets the reference makes 21.2 MB of JSON and 20.3 MB of CSV, this level 20.7 and
+20.0 MB, level 4 already 21.9 and 20.8 MB, level 2 (several times faster than any of them) 24.6 and 23.2 MB.
+"""
 _LAST_ISAL_LEVEL: Final = 2
 _HIGHEST_LEVEL: Final = 9
 _HEADER: Final = bytes.fromhex("1f8b08000000000000ff")
@@ -34,7 +38,7 @@ class _Deflater(Protocol):
 class Gzip:
     """A text format, compressed.
 
-    Levels 1 and 2 are isal's (twice as fast as the others, larger files); 3 to 9 are zlib-ng's.
+    Levels 1 and 2 are isal's (several times faster than the others, larger files); 3 to 9 are zlib-ng's.
 
     Raises:
         ValueError: there is no such level.
