@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -15,6 +16,11 @@ import pytest
 import cloudquery_s3
 import program
 from cloudquery_s3.spec.schema import json_schema
+from program import as_yaml
+from specs import written
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMANDS = ("serve", "check", "schema", "package", "version")
 BOUND_WITHIN_S = 0.3
@@ -49,9 +55,14 @@ def test_no_colours_without_a_terminal() -> None:
     assert "\x1b" not in said
 
 
-def test_colours_on_a_terminal() -> None:
-    """On a terminal, help has colours."""
+def test_colours_on_a_terminal(tmp_path: Path) -> None:
+    """On a terminal help has colours, and what `check` shows has a table; NO_COLOR is heeded."""
     assert "\x1b[" in on_a_terminal("--help")
+    spec = as_yaml(tmp_path, written())
+    shown = on_a_terminal("check", str(spec))
+    assert "│ the test object " in shown
+    assert "\x1b[3" in shown
+    assert "\x1b[3" not in on_a_terminal("check", str(spec), NO_COLOR="1").replace("\x1b[3m", "")  # italics
 
 
 def test_versions() -> None:
@@ -88,10 +99,10 @@ def in_a_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program.PROGRAM, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
-def on_a_terminal(*arguments: str) -> str:
+def on_a_terminal(*arguments: str, **more: str) -> str:
     """Run the program on a terminal of its own."""
     master, slave = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm", **more}
     with subprocess.Popen([program.PROGRAM, *arguments], stdout=slave, stderr=slave, env=environment) as process:
         os.close(slave)
         output = b""
