@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil  # type: ignore[import-untyped] # it ships no type information
 
+from cloudquery_s3.cli import GRPC_EXPERIMENTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -90,9 +92,17 @@ def receiver(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the server that drops messages; yields it and its address, once it listens."""
     with tempfile.TemporaryDirectory() as folder:
         socket = f"{folder}/receiver.sock"
-        with running("benchmarks.receiver", socket, *arguments) as it:
+        same = os.environ | {"GRPC_EXPERIMENTS": GRPC_EXPERIMENTS}  # as the plugin tells gRPC at its start
+        with running("benchmarks.receiver", socket, *arguments, environment=same) as it:
             _await_socket(socket)
             yield it, f"unix:{socket}"
+
+
+@contextmanager
+def peer(*arguments: str) -> Iterator[str]:
+    """Run a plugin for the other end of the CLI (`benchmarks.peer`); yields its address."""
+    with running("benchmarks.peer", *arguments) as process:
+        yield _line(process)
 
 
 def measure(server: subprocess.Popen[str], address: str, messages: Messages, spec: dict[str, Any] | None) -> Usage:
