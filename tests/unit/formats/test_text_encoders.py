@@ -162,6 +162,15 @@ def test_what_lies_beneath_a_null_is_neither_checked_nor_written() -> None:
     assert not alterations.cells
 
 
+def test_an_empty_json_cell_is_null_whatever_lies_beneath_others() -> None:
+    """An empty cell is null also beside a NULL that hides as many bytes as it lacks."""
+    parts = pa.array([b"{}", b"{}", b""]).buffers()[1:]
+    cells = pa.Array.from_buffers(pa.binary(), 3, [pa.py_buffer(b"\x06"), *parts])
+    batch = pa.record_batch([cells], schema=pa.schema([pa.field("j", pa.binary(), metadata=JSON)]))
+    assert written(JsonLines(), batch) == b'{"j":null}\n{"j":{}}\n{"j":null}\n'
+    assert written(JsonLines(), batch.slice(1)) == b'{"j":{}}\n{"j":null}\n'
+
+
 def test_json_nested_beyond_what_a_parser_follows_is_a_string() -> None:
     """A value that no parser here can follow is kept as text and counted, instead of failing the table."""
     alterations = Alterations()

@@ -42,13 +42,13 @@ def json_cells(cells: pa.Array, report: Callable[[str, int], None], *, html: boo
 
 def _blank_as_null(cells: pa.Array) -> pa.Array:
     """Return cells that are NULL exactly where they have no bytes."""
-    lengths = np.diff(spans(cells)[0])
-    if cells.null_count and lengths[~valid_flags(cells)].any():
-        cells = pc.if_else(pc.is_valid(cells), cells, None)
-        lengths = np.diff(spans(cells)[0])
-    blank = lengths == 0
-    if int(blank.sum()) > cells.null_count:
-        cells = pc.if_else(pa.array(blank), None, cells)
+    offsets, octets = spans(cells)
+    lengths = np.diff(offsets)
+    present = valid_flags(cells) & (lengths > 0)
+    if int(present.sum()) < len(cells) - cells.null_count:
+        cells = text(offsets, octets, pa.py_buffer(np.packbits(present, bitorder="little")))
+    if lengths[~present].any():
+        cells = _spread(narrow(cells.drop_null()), cells)
     return cells
 
 
