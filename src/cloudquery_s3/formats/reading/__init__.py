@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.spec import Spec
 
-_BROKEN: Final = (pa.ArrowException, ValueError, OSError, EOFError, RecursionError, igzip_lib.IsalError, zlib.error)
+_BROKEN: Final[tuple[type[Exception], ...]] = (
+    pa.ArrowException,
+    ValueError,
+    OSError,
+    EOFError,
+    RecursionError,
+    igzip_lib.IsalError,
+    zlib.error,
+)
 
 
 def read_rows(spec: Spec, schema: pa.Schema, data: bytes) -> Iterator[pa.RecordBatch]:
