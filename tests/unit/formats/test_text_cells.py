@@ -14,7 +14,7 @@ from cloudquery_s3.formats.text.cells import base64_text, duration_text, inet_te
 from cloudquery_s3.formats.text.escapes import json_escaped, ranks, rows_with
 from cloudquery_s3.formats.text.nested import json_text, mark_of
 from cloudquery_s3.formats.text.numbers import decimal_text, float_text
-from cloudquery_s3.formats.text.temporal import timestamp_text
+from cloudquery_s3.formats.text.temporal import date_text, timestamp_text
 
 
 def unreported(reason: str, cells: int) -> None:
@@ -79,6 +79,14 @@ def test_local_mean_time_is_cut_to_minutes_as_the_reference_does() -> None:
     """A time before standard time has its zone's offset of then, shown in whole minutes. Source: contract D.3."""
     cells = pa.array([-62135596800, None], pa.timestamp("s", "America/New_York"))
     assert timestamp_text(cells, unreported).to_pylist() == ["0000-12-31T19:03:58-04:56", None]
+
+
+def test_dates_of_any_year_are_written() -> None:
+    """Days far from ours keep their calendar, and part of a day is cut towards 1970."""
+    days = pa.array([0, -1, 2932897, -719529, 2**31 - 1], pa.int32()).view(pa.date32())
+    assert date_text(days).to_pylist() == ["1970-01-01", "1969-12-31", "10000-01-01", "-0001-12-31", "5881580-07-11"]
+    ticks = pa.array([1, -1, -86_400_000, -86_400_001, -(2**63)]).view(pa.date64())
+    assert date_text(ticks).to_pylist() == ["1970-01-01"] * 2 + ["1969-12-31"] * 2 + ["-292275055-05-17"]
 
 
 def test_an_unknown_zone_is_utc_and_counted() -> None:

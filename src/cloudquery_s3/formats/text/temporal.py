@@ -47,7 +47,7 @@ def date_text(cells: pa.Array) -> pa.Array:
     """
     days = numbers(cells, np.int32 if pa.types.is_date32(cells.type) else np.int64).astype(np.int64)
     if pa.types.is_date64(cells.type):
-        days = np.sign(days) * (np.abs(days) // (_DAY_S * 1000))
+        days = days // (_DAY_S * 1000) + ((days < 0) & (days % (_DAY_S * 1000) != 0))
     days = np.where(valid_flags(cells), days, 0)
     odd = (days * _DAY_S < _YEAR_0_S) | (days * _DAY_S >= _YEAR_10000_S)
     texts = pa.array(np.where(odd, 0, days).astype(np.int32)).cast(pa.date32()).cast(pa.string())
