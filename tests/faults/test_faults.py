@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from faults.delivery import FORMATS, LARGE, LEFT_OPEN, RETRY, SMALL, ReopeningPause, Way
+from cloudquery_s3.errors import StoreError
+from faults.delivery import FORMATS, LARGE, LEFT_OPEN, MAY_BE_THERE, RETRY, SMALL, ReopeningPause, Way
 from faults.proxy import Fault, FaultProxy, Plan, fault_proxy
 from s3_servers import moto, versitygw  # noqa: F401 -- fixtures
 
@@ -150,3 +152,33 @@ def test_a_fault_loses_nothing(versitygw: S3Server, case: Case) -> None:  # noqa
 def test_every_fault_loses_nothing(versitygw: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
     """The same, of every call in every format."""
     run(versitygw, case)
+
+
+@pytest.mark.parametrize("operation", ["PutObject", "CompleteMultipartUpload"])
+def test_an_object_that_cannot_be_looked_at_is_named(versitygw: S3Server, operation: str) -> None:  # noqa: F811
+    """Where all answers are lost and reading is forbidden, the Write fails, and a WARNING names what may be there."""
+    plans = (Plan(operation, Fault.DONE_AND_RESET, 1, None), Plan("HeadObject", Fault.FORBIDDEN, 1, None))
+    case = Case(operation, 1, Fault.DONE_AND_RESET, always=True, file_format="json")
+    with fault_proxy(versitygw.endpoint, *plans) as proxy:
+        used = way(proxy, versitygw, case)
+        delivery = used.deliver(SMALL if operation == "PutObject" else LARGE)
+    assert isinstance(delivery.error, StoreError)
+    named = {vars(record)["key"] for record in delivery.warnings.of(MAY_BE_THERE)}
+    assert named & used.bucket.objects().keys()
+    delivery.check(used.bucket)
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_IN_BODY, Fault.INTERNAL, Fault.FORBIDDEN], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("operation", ["PutObject", "UploadPart", "CompleteMultipartUpload"])
+def test_a_fixed_key_keeps_its_object(versitygw: S3Server, operation: str, fault: Fault) -> None:  # noqa: F811
+    """With a fixed key, a Write that fails leaves the object of the last one as it was, byte by byte."""
+    options = {"no_rotate": True, "path": "{{TABLE}}", "test_write": False}
+    used = Way(versitygw.new_bucket(), versitygw.endpoint, "json", options)
+    assert used.deliver(SMALL).error is None
+    before = used.bucket.objects()
+    with fault_proxy(versitygw.endpoint, Plan(operation, fault, 1, None)) as proxy:
+        failing = dataclasses.replace(used, endpoint=proxy.endpoint)
+        delivery = failing.deliver([*SMALL, *LARGE] if operation != "PutObject" else SMALL[:1])
+    assert delivery.error is not None
+    assert used.bucket.objects()["one"] == before["one"]
+    assert used.bucket.open_uploads() == []
