@@ -171,6 +171,13 @@ def test_long_columns_are_escaped_in_blocks_like_short_ones(every: int) -> None:
     assert escaped == [cell.replace('"', '\\"').replace("\n", "\\n") for cell in cells]
 
 
+def test_bytes_beneath_a_null_need_not_be_text() -> None:
+    """What a NULL hides is not looked at, even where it is not UTF-8 and other cells need escapes."""
+    parts = pa.array([b"\x00\x80", b'"\xc3\xa9'], pa.binary()).buffers()[1:]
+    cells = pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(b"\x02"), *parts])
+    assert json_escaped(cells, html=False).to_pylist() == [None, '\\"é']
+
+
 def test_a_mark_on_storage_that_cannot_hold_it_is_ignored() -> None:
     """A column that calls itself a uuid but has other storage is written as what it is."""
     field = pa.field("x", pa.int64(), metadata={"ARROW:extension:name": "uuid"})

@@ -86,6 +86,36 @@ def text(offsets: Offsets, octets: Octets | bytes | pa.Buffer, valid: pa.Buffer 
     return pa.Array.from_buffers(kind, len(offsets) - 1, buffers)
 
 
+def narrow(cells: pa.Array) -> pa.Array:
+    """Return text or binary cells as a string array, without checking or copying what can stay."""
+    kind = cells.type
+    if pa.types.is_string(kind):
+        return cells
+    if pa.types.is_binary(kind):
+        return pa.Array.from_buffers(pa.string(), len(cells), cells.buffers(), offset=cells.offset)
+    offsets, octets = spans(cells)
+    return text(offsets, octets, validity(cells))
+
+
+def spread(texts: pa.Array, cells: pa.Array) -> pa.Array:
+    """Return texts, of which there is one for each value of `cells`, with the NULLs of `cells` between them."""
+    if not cells.null_count:
+        return texts
+    lengths, octets = spans(texts)
+    sizes = np.zeros(len(cells), np.int64)
+    sizes[valid_flags(cells)] = np.diff(lengths)
+    offsets = np.zeros(len(cells) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return text(offsets, octets, validity(cells))
+
+
+def without_hidden(cells: pa.Array) -> pa.Array:
+    """Return text or binary cells with no bytes beneath their NULLs; the same array where there are none."""
+    if not cells.null_count or not np.diff(spans(cells)[0])[~valid_flags(cells)].any():
+        return cells
+    return spread(narrow(cells.drop_null()), cells)
+
+
 def text_of_rows(rows: Octets, valid: pa.Buffer | None) -> pa.Array:
     """Return a string array whose cells all have the width of a row."""
     count, width = rows.shape

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, types
 
-from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, spans, text, valid_flags, validity
-from cloudquery_s3.formats.text.escapes import narrow, ranks, rows_with
+from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, narrow, spans, text, valid_flags, validity
+from cloudquery_s3.formats.text.escapes import ranks, rows_with
 from cloudquery_s3.formats.text.nested import bare_text, is_bare, json_renderer, mark_of, plain_kernel
 from cloudquery_s3.formats.text.network import inet_text
 from cloudquery_s3.formats.text.octets import mac_text, uuid_text

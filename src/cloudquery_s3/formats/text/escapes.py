@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, spans, text, validity
+from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, narrow, spans, text, validity, without_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,7 @@ def json_escaped(cells: pa.Array, *, html: bool) -> pa.Array:
 
     Each byte that is not UTF-8 becomes `\ufffd`.
     """
+    cells = without_hidden(cells)
     offsets, octets = spans(cells)
     if not len(octets):
         return narrow(cells)
@@ -89,17 +90,6 @@ def html_escaped(cells: pa.Array) -> pa.Array:
     if separators is not None:
         ends += 3 * ranks(separators, offsets)
     return text(ends, _replace_html(octets.tobytes()), validity(cells))
-
-
-def narrow(cells: pa.Array) -> pa.Array:
-    """Return text or binary cells as a string array, without checking or copying what can stay."""
-    kind = cells.type
-    if pa.types.is_string(kind):
-        return cells
-    if pa.types.is_binary(kind):
-        return pa.Array.from_buffers(pa.string(), len(cells), cells.buffers(), offset=cells.offset)
-    offsets, octets = spans(cells)
-    return text(offsets, octets, validity(cells))
 
 
 def _rewrite(cells: pa.Array, touched: Flags, rewrite: Callable[[pa.Array], pa.Array]) -> pa.Array:

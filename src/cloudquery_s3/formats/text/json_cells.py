@@ -10,8 +10,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.text.buffers import Octets, Offsets, is_wide, memory, spans, text, valid_flags, validity
-from cloudquery_s3.formats.text.escapes import html_escaped, is_utf8, json_escaped, narrow, rows_with
+from cloudquery_s3.formats.text.buffers import (
+    Octets,
+    Offsets,
+    is_wide,
+    memory,
+    narrow,
+    spans,
+    spread,
+    text,
+    valid_flags,
+    without_hidden,
+)
+from cloudquery_s3.formats.text.escapes import html_escaped, is_utf8, json_escaped, rows_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +48,7 @@ def json_cells(cells: pa.Array, report: Callable[[str, int], None], *, html: boo
         return narrow(cells)
     present = cells.drop_null() if cells.null_count else cells
     texts = _checked(present, report)
-    return _spread(html_escaped(texts) if html else texts, cells)
+    return spread(html_escaped(texts) if html else texts, cells)
 
 
 def _blank_as_null(cells: pa.Array) -> pa.Array:
@@ -47,9 +58,7 @@ def _blank_as_null(cells: pa.Array) -> pa.Array:
     present = valid_flags(cells) & (lengths > 0)
     if int(present.sum()) < len(cells) - cells.null_count:
         cells = text(offsets, octets, pa.py_buffer(np.packbits(present, bitorder="little")))
-    if lengths[~present].any():
-        cells = _spread(narrow(cells.drop_null()), cells)
-    return cells
+    return without_hidden(cells)
 
 
 def _are_json(cells: pa.Array, lengths: Offsets, octets: Octets) -> bool:
@@ -68,18 +77,6 @@ def _are_json(cells: pa.Array, lengths: Offsets, octets: Octets) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return bool(list(map(len, values)) == lengths[lengths > 0].tolist())
-
-
-def _spread(texts: pa.Array, cells: pa.Array) -> pa.Array:
-    """Return texts, of which there is one for each value of `cells`, with the NULLs of `cells` between them."""
-    if not cells.null_count:
-        return texts
-    lengths, octets = spans(texts)
-    sizes = np.zeros(len(cells), np.int64)
-    sizes[valid_flags(cells)] = np.diff(lengths)
-    offsets = np.zeros(len(cells) + 1, np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    return text(offsets, octets, validity(cells))
 
 
 def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
