@@ -222,7 +222,9 @@ def test_a_plugin_that_dies(bucket: Bucket, tmp_path: Path) -> None:
         with cli.scripted_source(dies, [rows.schema("users")]) as source:
             destination = cli.destination(in_bucket(bucket, path="dies/{{UUID}}"), registry="grpc", path=address)
             done = cli.run("sync", cli.source(source), destination, folder=tmp_path)
-    assert documented()["plugin-dies"] in done.output
+    documented_part, _, cause = documented()["plugin-dies"].rpartition(": ")
+    assert cause == "EOF"  # or `read tcp …: connection reset by peer`: the system's choice
+    assert documented_part in done.output
     assert not any(key.startswith("dies/") for key in bucket.objects())
 
 

@@ -33,9 +33,15 @@ def configure(level: str, log_format: str) -> None:
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(TextLine() if log_format == "text" else JsonLine())
+    handler.addFilter(_of_this_plugin_or_grave)
     logging.raiseExceptions = False  # a CLI that died reads no more lines: that is no second error
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("cloudquery_s3").setLevel(_LEVELS.get(level, logging.INFO))
+
+
+def _of_this_plugin_or_grave(record: logging.LogRecord) -> bool:
+    # a library's own level would let it pass: a logger's level is not asked for what its children hand up
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] == "cloudquery_s3"
 
 
 class JsonLine(logging.Formatter):
