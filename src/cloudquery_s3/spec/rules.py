@@ -157,7 +157,7 @@ def _uploads(options: Options) -> Iterator[SpecError]:
     if options.part_size > MAX_PART_SIZE:
         yield SpecError("is more than S3 allows: 5368709120 (5 GiB) at most", field="part_size")
     if options.memory_budget < 1:
-        yield SpecError("must be more than 0; write a number of bytes, such as 268435456", field="memory_budget")
+        yield SpecError("must be more than 0; write a number of bytes, such as 201326592", field="memory_budget")
     if options.gzip_level is not None and not 1 <= options.gzip_level <= _MAX_GZIP_LEVEL:
         yield SpecError("must be from 1 (fast) to 9 (small)", field="gzip_level")
     if _CONTROL.search(options.content_type):
