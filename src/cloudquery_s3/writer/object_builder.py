@@ -9,7 +9,6 @@ from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.ipc import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -49,18 +48,18 @@ class ObjectBuilder:
         """Encoded bytes that wait in memory."""
         return self._upload.buffered_bytes
 
-    def write(self, batches: Sequence[ReceivedBatch]) -> None:
-        """Append rows.
+    def write(self, batches: list[ReceivedBatch]) -> None:
+        """Append rows; empties the list, so that they are free before the upload takes its time.
 
         Raises:
             DecodeError: the rows are not what their header promised.
             EncodeError: they cannot be written in this format.
             StoreError: a part could not be stored.
         """
+        rows = sum(batch.rows for batch in batches)
         with self._slots:
-            decoded = decode(batches)
-            chunks = self._encode(decoded)
-        self.rows += sum(batch.num_rows for batch in decoded)
+            chunks = self._encode(batches)
+        self.rows += rows
         self._upload.write(chunks)
 
     def flush(self) -> None:
@@ -88,9 +87,11 @@ class ObjectBuilder:
         self._encoder.discard()
         self._upload.abort()
 
-    def _encode(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
+    def _encode(self, batches: list[ReceivedBatch]) -> list[Chunk]:
+        decoded = decode(batches)
+        batches.clear()
         with self._guard():
-            return self._encoder.write(batches)
+            return self._encoder.write(decoded)
 
     def _guard(self) -> _EncodeGuard:
         return _EncodeGuard(self._table, self.key)

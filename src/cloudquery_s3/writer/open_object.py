@@ -118,7 +118,6 @@ class OpenObject:
     def _work(self, piece: _Piece) -> StoredObject | None:
         if piece.batches:
             self.builder.write(piece.batches)
-            piece.batches.clear()  # they are encoded: free them before the upload takes its time
         if piece.flush:
             self.builder.flush()
         return self.builder.commit() if piece.last else None

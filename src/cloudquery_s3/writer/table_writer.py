@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PIECE_BYTES: Final = 64 << 20
-"""With so many Arrow bytes pending, an object is encoded and sent as far as it goes: it is never whole in memory."""
+MOST_PIECE_BYTES: Final = 64 << 20
+_PIECES_IN_BUDGET: Final = 16
 
 LEAST_PIECE_BYTES: Final = 1 << 20
 """Fewer Arrow bytes are not encoded on their own: Parquet would be a heap of small row groups."""
@@ -60,6 +60,17 @@ class Plant:
     budget: MemoryBudget
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+
+    @property
+    def piece_bytes(self) -> int:
+        """With so many Arrow bytes pending, an object is encoded and sent as far as it goes: never whole in memory.
+
+        One whose size is limited may be whole, and Parquet have one row group. One without a limit is many pieces, of
+        which several are on their way at once, each with its copies: it leaves most of the budget to them.
+        """
+        if self.policy.max_bytes > 0:
+            return MOST_PIECE_BYTES
+        return min(MOST_PIECE_BYTES, max(LEAST_PIECE_BYTES, self.budget.limit_bytes // _PIECES_IN_BUDGET))
 
 
 class TableEvents(Protocol):
@@ -179,7 +190,7 @@ class TableWriter:
         if self._open is None:
             self._open = self._new_object(batch.schema)
         self._open.add(batch)
-        if self._open.pending_bytes >= PIECE_BYTES:
+        if self._open.pending_bytes >= self._plant.piece_bytes:
             self._open.send()
 
     def _new_key(self) -> str:
