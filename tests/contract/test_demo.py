@@ -114,7 +114,7 @@ def test_grpc_variant(tmp_path: Path, mark: str) -> None:
     assert not list(marked(mark))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_interrupted(number: signal.Signals, mark: str) -> None:
     """Ctrl-C in mid-sync ends the demo, and all that it has started, at once."""
     with subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -127,6 +127,7 @@ def test_interrupted(number: signal.Signals, mark: str) -> None:
     assert not list(marked(mark))
 
 
+@pytest.mark.slow
 def test_killed(mark: str) -> None:
     """When the demo is killed in mid-sync, so that it cannot clean up, what it has started ends nevertheless."""
     with subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -148,6 +149,7 @@ def test_endpoint_without_bucket(mark: str) -> None:
     assert not list(marked(mark))
 
 
+@pytest.mark.slow
 def test_users_own_server_twice(tmp_path: Path, mark: str) -> None:
     """With ENDPOINT and BUCKET the rows go to the user's server, and a second run tells its rows from the first's."""
     command = [sys.executable, "-m", "examples.demo.moto_server"]

@@ -16,7 +16,7 @@ from cloudquery_s3.formats.encoder import Alterations, Format
 from cloudquery_s3.formats.json_lines import JsonLines
 from text_twin import Twin, batch_of, tables
 
-SETTINGS = settings(max_examples=100, deadline=None)
+SETTINGS = settings(max_examples=40, deadline=None)
 Table = tuple[list[Any], list[list[Any]]]
 
 

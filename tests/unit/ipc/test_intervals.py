@@ -119,6 +119,7 @@ def test_dictionary_values_are_patched() -> None:
     assert patch_batch(batch).column(0).dictionary_decode().to_pylist() == [1, 12, 1]
 
 
+@pytest.mark.slow
 def test_memory_is_released() -> None:
     """A patched batch frees what it holds when it goes, and not before."""
     gc.collect()

@@ -58,7 +58,7 @@ def test_messages(raw: bytes) -> None:
     assert by_hand(raw) == by_protobuf(raw)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(MESSAGES, st.lists(st.tuples(st.integers(0, 2**16), st.binary(max_size=4), st.integers(0, 4)), max_size=3))
 @example(bytes.fromhex("120a0a0848494a4b4c4d4e4f"), [])
 @example(bytes.fromhex("12" + "ff" * 11), [])
