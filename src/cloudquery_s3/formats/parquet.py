@@ -27,6 +27,8 @@ DEFAULT_ROW_GROUP_ROWS: Final = 128 * 1024 * 1024
 _WRITER_VERSIONS: Final = {"v1.0": "1.0", "v2.4": "2.4", "v2.6": "2.6", "v2Latest": "2.6"}
 _MERGE_BELOW_ROWS: Final = 5_000
 _HELD_BYTES: Final = 16 * 1024 * 1024
+_PAGE_BYTES: Final = 1024 * 1024
+_MOST_ROWS_AT_ONCE: Final = 1024
 _FOOTER_VERSION_2: Final = b"\x15\x04"
 _FOOTER_VERSION_1: Final = b"\x15\x02"
 _TAIL_BYTES: Final = 8
@@ -173,6 +175,7 @@ class ParquetEncoder:
                 compression="snappy",
                 use_dictionary=[] if plain or first is None else dictionary_columns(first),
                 store_schema=False,
+                write_batch_size=_MOST_ROWS_AT_ONCE if first is None else rows_at_once(first),
             )
         return self._writer
 
@@ -207,6 +210,16 @@ class _Gate:
     def shut(self) -> None:
         self._open = False
         self._chunks = []
+
+
+def rows_at_once(table: pa.Table) -> int:
+    """Return how many rows pyarrow should add to a page before it looks at the page's size.
+
+    Its own 1024 make pages of 64 MiB from cells of 64 KiB: several copies of them in memory, where the reference has
+    pages of 1 MiB.
+    """
+    widest = int(max((column.nbytes for column in table.columns), default=0)) // max(table.num_rows, 1)
+    return max(1, min(_MOST_ROWS_AT_ONCE, _PAGE_BYTES // max(widest, 1)))
 
 
 def _copied(table: pa.Table) -> pa.Table:
