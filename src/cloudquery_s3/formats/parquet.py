@@ -218,7 +218,7 @@ def rows_at_once(table: pa.Table) -> int:
     Its own 1024 make pages of 64 MiB from cells of 64 KiB: several copies of them in memory, where the reference has
     pages of 1 MiB.
     """
-    widest = int(max((column.nbytes for column in table.columns), default=0)) // max(table.num_rows, 1)
+    widest: int = max((column.nbytes for column in table.columns), default=0) // max(table.num_rows, 1)
     return max(1, min(_MOST_ROWS_AT_ONCE, _PAGE_BYTES // max(widest, 1)))
 
 
