@@ -107,6 +107,8 @@ class FaultProxy:
         self.reached = threading.Event()
         self.released = threading.Event()
         self._lock = threading.Lock()
+        self._quiet = threading.Condition(self._lock)
+        self._forwarding = 0
         self._ended = threading.Event()
         self._clients: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -115,8 +117,13 @@ class FaultProxy:
         self._start()
 
     def reopen(self) -> None:
-        """Let clients connect again, after `Fault.REFUSED`."""
-        with self._lock:
+        """Let clients connect again, after `Fault.REFUSED`.
+
+        What was on its way to the server by then has been answered, to nobody: a part that arrived behind the
+        completion of its upload would make the server list the upload again, as S3 does not.
+        """
+        with self._quiet:
+            self._quiet.wait_for(lambda: self._forwarding == 0)
             if self._listener.fileno() < 0 and not self._ended.is_set():
                 self._listener = socket.create_server(("127.0.0.1", self._port), backlog=128)
                 self._start()
@@ -199,6 +206,8 @@ class FaultProxy:
     def _forward(self, head: _Head, body: bytes) -> bytes:
         """Return the server's answer; b"" to a request whose body is not whole, which is dropped on the way."""
         server = http.client.HTTPConnection(*self._upstream, timeout=60)
+        with self._lock:
+            self._forwarding += 1
         try:
             server.putrequest(head.method, head.target, skip_host=True, skip_accept_encoding=True)
             for name, value in head.lines:
@@ -211,6 +220,9 @@ class FaultProxy:
             return _answer(answer.status, answer.reason, answer.getheaders(), content, head.method)
         finally:
             server.close()
+            with self._quiet:
+                self._forwarding -= 1
+                self._quiet.notify_all()
 
     def _refuse(self) -> None:
         """Stop listening, and reset every connection. The lock is held."""
