@@ -25,7 +25,7 @@ bench: $(STAMP) ## what a million rows cost, end to end and by stage (ARGS=--qui
 	$(BIN)/python -m benchmarks $(ARGS)
 
 test: $(STAMP) ## every test but the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP) ## the long ones: fuzzing, soak, large objects
 	$(BIN)/python -m pytest -m slow --timeout 3600
