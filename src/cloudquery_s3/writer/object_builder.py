@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class ObjectBuilder:
     """Builds one object; used by one worker at a time, and ended by either `commit` or `abort`.
 
+    Making one raises an EncodeError where the format has no place for a column of this schema.
+
     `slots` bounds how many builders encode at the same moment: encoding wants a core, uploading wants to wait.
     """
 
@@ -39,7 +41,8 @@ class ObjectBuilder:
         self.rows = 0
         self.alterations = Alterations()
         self._table = table
-        self._encoder = file_format.encoder(schema, self.alterations)
+        with self._guard():
+            self._encoder = file_format.encoder(schema, self.alterations)
         self._upload = store.open(key)
         self._slots = slots
 

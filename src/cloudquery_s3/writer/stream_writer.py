@@ -92,7 +92,10 @@ class StreamWriter:
         schema = self._reader.read_schema(payload)
         writer = self._table(schema)
         if self._empty_objects:
-            writer.reserve(schema)
+            try:
+                writer.reserve(schema)
+            except TableError as error:
+                self.failed(writer.name, error)
         if asks_for_upserts(schema) and not self._warned_of_write_mode:
             self._warned_of_write_mode = True
             log.warning(
@@ -183,13 +186,17 @@ class StreamWriter:
 
     def _claim_key(self, table: str) -> None:
         """Fail a table whose fixed key another table has: one would replace the other (`a-b` and `a_b`)."""
-        if not self._plant.template.has_file_id:
+        if self._plant.template.has_file_id:
+            return
+        try:
             key = self._plant.template.render(table, file_id="", now=self._plant.now())
-            owner = self._fixed_keys.setdefault(key, table)
-            if owner != table:
-                self.failed(
-                    table, TableError(table, f"its key {key} is that of table {owner}: use {{{{TABLE}}}} in 'path'")
-                )
+        except TableError as error:
+            self.failed(table, error)
+            return
+        owner = self._fixed_keys.setdefault(key, table)
+        if owner != table:
+            problem = f"its key {key} is that of table {owner}: use {{{{TABLE}}}} in 'path'"
+            self.failed(table, TableError(table, problem))
 
     def _name(self, schema: pa.Schema) -> str:
         known = self._names.get(id(schema))

@@ -147,7 +147,10 @@ class TableWriter:
     async def finish(self) -> None:
         """End the open object and wait until all of the table's objects have ended."""
         if self._reserved is not None and not self._stopped:
-            self._open = self._new_object(self._reserved[1])
+            try:
+                self._open = self._new_object(self._reserved[1])
+            except TableError as error:
+                self._events.failed(self.name, error)
         self.seal()
         await self._wait()
 

@@ -304,6 +304,53 @@ def test_changed_columns_share_a_json_object() -> None:
     assert store.objects["a"].decode().splitlines() == ['{"n":1}', '{"n":2,"s":"x"}']
 
 
+@pytest.mark.parametrize("path", ["{{TABLE}}", "{{TABLE}}/{{UUID}}"])
+@pytest.mark.parametrize("empty_objects", [False, True])
+def test_a_table_whose_key_is_too_long_fails_alone(path: str, empty_objects: bool) -> None:
+    """A table that no key can name fails by name, migrated or with rows; the others are complete."""
+    store, long = MemoryStore(), "t" * 2000
+
+    async def scenario() -> None:
+        with stream(store, path=path, empty_objects=empty_objects) as writer:
+            for table in (long, "good"):
+                writer.migrate(rows.ipc(rows.schema(table)))
+                writer.insert(values(table, 1))
+            with pytest.raises(WriteFailedError, match="1 of 2 tables"):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert list(content(store).values()) == [[1]]
+    assert store.open_keys == []
+
+
+class OnlyGood(JsonLines):
+    """A format that has no place for the columns of tables called `bad`."""
+
+    def encoder(self, schema: pa.Schema, alterations: Any) -> Any:
+        if schema.metadata[b"cq:table_name"] == b"bad":
+            raise ValueError("no place for column n")
+        return super().encoder(schema, alterations)
+
+
+@pytest.mark.parametrize("empty_objects", [False, True])
+def test_a_schema_that_a_format_refuses_fails_its_table_alone(empty_objects: bool) -> None:
+    """A table whose columns the format refuses fails by name, with rows or without; the others are complete."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store, file_format=OnlyGood(), empty_objects=empty_objects) as writer:
+            writer.migrate(rows.ipc(rows.schema("bad")))
+            if not empty_objects:
+                writer.insert(values("bad", 1))
+            writer.insert(values("good", 1))
+            with pytest.raises(WriteFailedError, match=r"table bad: .* no place for column n"):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert list(content(store).values()) == [[1]]
+    assert store.open_keys == []
+
+
 def test_two_tables_never_share_a_key() -> None:
     """Where two tables' names make one fixed key, the second fails by name instead of replacing the first."""
     store = MemoryStore()
