@@ -11,9 +11,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
-import grpc
-
 from cloudquery_s3.server import logs, servicer
+from cloudquery_s3.server.rpc import Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,24 +54,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 async def _serve(options: argparse.Namespace) -> int:
-    server = grpc.aio.server(
-        interceptors=[servicer.RawWrites()],
-        options=[
-            ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
-            ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-            ("grpc.so_reuseport", 0),
-        ],
-    )
-    plugin = servicer.add_to(server)
+    plugin = servicer.PluginServicer()
+    server = Server(servicer.methods(plugin), servicer.explain, most_message_bytes=_MAX_MESSAGE_BYTES)
     over_unix = options.network.startswith("unix")
-    address = f"unix:{options.address}" if over_unix else options.address
     try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
-        log.error("cannot listen on %s: choose another --address (%s)", address, error)  # noqa: TRY400 -- no trace
+        address = await _listen(server, options.address, over_unix=over_unix)
+    except (OSError, ValueError) as error:
+        log.error("cannot listen on %s: choose another --address (%s)", options.address, error)  # noqa: TRY400 -- no trace
         return 1
-    await server.start()
-    log.info("serving", extra={"address": address if over_unix else f"{address.rpartition(':')[0]}:{port}"})
+    log.info("serving", extra={"address": address})
     if options.ignored:
         log.debug("flags ignored", extra={"flags": options.ignored})
     stop = asyncio.Event()
@@ -88,7 +78,16 @@ async def _serve(options: argparse.Namespace) -> int:
     os._exit(0)
 
 
-async def _stop(server: grpc.aio.Server, plugin: servicer.PluginServicer) -> None:
+async def _listen(server: Server, address: str, *, over_unix: bool) -> str:
+    """Listen at an address as the CLI gives it; return the address that it has become."""
+    if over_unix:
+        await server.listen_unix(address)
+        return f"unix:{address}"
+    host, _, port = address.rpartition(":")
+    return f"{host}:{await server.listen(host.strip('[]') or None, int(port))}"
+
+
+async def _stop(server: Server, plugin: servicer.PluginServicer) -> None:
     """Take no more calls, and end those that run: rows of open objects are dropped, their uploads taken back.
 
     What a store that is slow or hangs keeps from ending is not waited for, but its uploads are taken back as well.

@@ -7,18 +7,19 @@ import functools
 import logging
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-import grpc
-from cloudquery.discovery_v1 import discovery_pb2, discovery_pb2_grpc
-from cloudquery.plugin_v3 import plugin_pb2, plugin_pb2_grpc
+from cloudquery.discovery_v1 import discovery_pb2
+from cloudquery.plugin_v3 import plugin_pb2
 
 from cloudquery_s3 import __version__, errors
 from cloudquery_s3.server import wire
+from cloudquery_s3.server.rpc import RpcError, Status, methods_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from cloudquery_s3.server.rpc import Call, Method
     from cloudquery_s3.writer.destination import Destination
     from cloudquery_s3.writer.stream_writer import StreamWriter
 
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 
 PLUGIN_NAME: Final = "s3"
 PROTOCOL_VERSION: Final = 3
-_WRITE: Final = "/cloudquery.plugin.v3.Plugin/Write"
 
 _CANCEL_GRACE_S: Final = 0.1
 """How long after the end of a stream its cancellation may still come to light: a cancelled sync can look like a clean
@@ -34,70 +34,51 @@ end for some milliseconds."""
 
 _STATUSES: Final = (
     # The first class that fits names the status. The CLI prints the message in full whatever the code is.
-    (errors.SpecError, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.ProtocolError, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.NotReadableError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.WriteModeError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.CredentialsError, grpc.StatusCode.UNAUTHENTICATED),
-    (errors.StoreUnavailableError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.ClosedError, grpc.StatusCode.ABORTED),
-    (errors.ObjectNotFoundError, grpc.StatusCode.NOT_FOUND),
-    (errors.PluginError, grpc.StatusCode.INTERNAL),
+    (errors.SpecError, Status.INVALID_ARGUMENT),
+    (errors.ProtocolError, Status.INVALID_ARGUMENT),
+    (errors.NotReadableError, Status.FAILED_PRECONDITION),
+    (errors.WriteModeError, Status.FAILED_PRECONDITION),
+    (errors.CredentialsError, Status.UNAUTHENTICATED),
+    (errors.StoreUnavailableError, Status.FAILED_PRECONDITION),
+    (errors.ClosedError, Status.ABORTED),
+    (errors.ObjectNotFoundError, Status.NOT_FOUND),
+    (errors.PluginError, Status.INTERNAL),
 )
 
 
-def status_of(error: errors.PluginError) -> grpc.StatusCode:
+def status_of(error: errors.PluginError) -> Status:
     """Return the status that tells a client of this error."""
     return next(status for kind, status in _STATUSES if isinstance(error, kind))
 
 
-class DiscoveryServicer(discovery_pb2_grpc.DiscoveryServicer):
+def explain(path: str, error: Exception) -> RpcError:
+    """Return how a call ends that raised this error, and log it: the CLI does not always print what it is told."""
+    rpc = path.rpartition("/")[2]
+    if isinstance(error, errors.PluginError):
+        log.error("%s", error, extra={"rpc": rpc})
+        return RpcError(status_of(error), str(error))
+    log.error("an error that this plugin does not know", extra={"rpc": rpc}, exc_info=error)
+    return RpcError(Status.INTERNAL, f"{type(error).__name__}: {error}")
+
+
+class DiscoveryServicer:
     """Tells which protocol versions are spoken."""
 
-    async def GetVersions(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+    async def GetVersions(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the one version that is."""
         return discovery_pb2.GetVersions.Response(versions=[PROTOCOL_VERSION])
 
 
-def _answers(
-    method: Callable[[PluginServicer, Any, Any], Awaitable[Any]],
-) -> Callable[[PluginServicer, Any, Any], Awaitable[Any]]:
-    """Turn errors of a method into statuses, and log them: the CLI does not always print what it is told."""
+def _refuses(name: str, reason: str) -> Callable[[PluginServicer, Any, Call], Awaitable[Any]]:
+    """Return the method of an RPC that is not for this kind of plugin: a status, and nothing in the log."""
 
-    @functools.wraps(method)
-    async def answering(self: PluginServicer, request: Any, context: Any) -> Any:
-        try:
-            return await method(self, request, context)
-        except errors.PluginError as error:
-            log.error("%s", error, extra={"rpc": method.__name__})  # noqa: TRY400 -- the user wants no trace
-            await _abort(context, status_of(error), str(error))
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            log.exception("an error that this plugin does not know", extra={"rpc": method.__name__})
-            await _abort(context, grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+    async def refuse(_self: PluginServicer, _request: Any, _call: Call) -> Any:
+        raise RpcError(Status.UNIMPLEMENTED, f"{name}: this plugin is the destination s3, which {reason}")
 
-    return answering
-
-
-async def _abort(context: Any, code: grpc.StatusCode, message: str) -> NoReturn:
-    await context.abort(code, message)
-    raise AssertionError  # abort has raised
-
-
-def _refuses(name: str, reason: str) -> Callable[[PluginServicer, Any, Any], Awaitable[Any]]:
-    """Return the method of an RPC that is not for this kind of plugin: a status, and no trace in the log."""
-
-    async def refuse(_self: PluginServicer, _request: Any, context: Any) -> Any:
-        await _abort(
-            context, grpc.StatusCode.UNIMPLEMENTED, f"{name}: this plugin is the destination s3, which {reason}"
-        )
-
-    refuse.__name__ = name
     return refuse
 
 
-class PluginServicer(plugin_pb2_grpc.PluginServicer):
+class PluginServicer:
     """The plugin's RPCs. A destination lives from an Init to the next, or to Close.
 
     Attributes:
@@ -112,26 +93,24 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
         self._without_connection = False
         self._initializing = asyncio.Lock()
 
-    async def GetName(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+    async def GetName(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the plugin's name, the reference's."""
         return plugin_pb2.GetName.Response(name=PLUGIN_NAME)
 
-    async def GetVersion(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+    async def GetVersion(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the package's version."""
         return plugin_pb2.GetVersion.Response(version=__version__)
 
-    @_answers
-    async def GetSpecSchema(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+    async def GetSpecSchema(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the JSON schema of the spec."""
         from cloudquery_s3.spec.schema import json_schema  # noqa: PLC0415 -- serving must not wait for its imports
 
         return plugin_pb2.GetSpecSchema.Response(json_schema=json_schema())
 
-    @_answers
-    async def Init(self, request: Any, context: Any) -> Any:  # noqa: N802 -- the protocol's name
+    async def Init(self, request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Replace the destination by one that the spec describes; a Write that runs goes on with the old one."""
         if self._initializing.locked():
-            await _abort(context, grpc.StatusCode.ABORTED, "another Init is under way: wait for its answer")
+            raise RpcError(Status.ABORTED, "another Init is under way: wait for its answer")
         async with self._initializing:
             self._retire()
             self._without_connection = request.no_connection
@@ -139,10 +118,9 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
                 self._destination = await asyncio.to_thread(_connect, request.spec, request.invocation_id)
         return plugin_pb2.Init.Response()
 
-    @_answers
-    async def Write(self, requests: AsyncIterator[bytes], context: Any) -> Any:  # noqa: N802 -- the protocol's name
+    async def Write(self, requests: AsyncIterator[bytes | memoryview], _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Write a stream's rows; answer OK only when each is in a committed object."""
-        destination = await self._require_destination(context)
+        destination = self._require_destination()
         reading = asyncio.current_task()
         assert reading is not None  # noqa: S101 -- a coroutine that runs is in a task
         writer = destination.open_stream(functools.partial(_cancel, reading))
@@ -165,13 +143,12 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
                 self.idle.set()
         return plugin_pb2.Write.Response()
 
-    @_answers
-    async def Read(self, request: Any, context: Any) -> None:  # noqa: N802 -- the protocol's name
+    async def Read(self, request: Any, call: Call) -> None:  # noqa: N802 -- the protocol's name
         """Send the rows of the object that a table has at a fixed key; nothing where there is none."""
-        destination = await self._require_destination(context)
+        destination = self._require_destination()
         with destination.reading(request.table) as records:
             while (record := await asyncio.to_thread(next, records, None)) is not None:
-                await context.write(plugin_pb2.Read.Response(record=record))
+                await call.send(plugin_pb2.Read.Response(record=record).SerializeToString())
 
     GetTables = _refuses("GetTables", "has no tables of its own: ask the source")
     Sync = _refuses("Sync", "has no rows of its own: ask the source")
@@ -180,16 +157,14 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
     AssessTables = _refuses("AssessTables", "migrates no tables: every object has the columns of its own rows")
     WriteStream = _refuses("WriteStream", "acknowledges rows at the end of a stream: use Write")
 
-    @_answers
-    async def Close(self, _request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+    async def Close(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """End the destination, if there is one, and every Write that still runs on it."""
         if self._destination is not None:
             self._destination.interrupt("the destination was closed before the end of the stream")
         self._retire()
         return plugin_pb2.Close.Response()
 
-    @_answers
-    async def TestConnection(self, request: Any, _context: Any) -> Any:  # noqa: N802 -- the protocol's name
+    async def TestConnection(self, request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Tell whether the spec is good and the bucket can be written to; never an error of the RPC itself."""
         try:
             destination = await asyncio.to_thread(_connect, request.spec, str(uuid.uuid4()))
@@ -211,11 +186,10 @@ class PluginServicer(plugin_pb2_grpc.PluginServicer):
         """Take back the uploads of Writes that do not end, although they were interrupted."""
         await asyncio.gather(*(asyncio.to_thread(destination.abandon) for destination in self._writing_to))
 
-    async def _require_destination(self, context: Any) -> Destination:
+    def _require_destination(self) -> Destination:
         if self._destination is None:
             hint = "Init was called with no_connection" if self._without_connection else "call Init first"
-            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, f"there is no connection to S3: {hint}")
-        assert self._destination is not None  # noqa: S101 -- _abort raises
+            raise RpcError(Status.FAILED_PRECONDITION, f"there is no connection to S3: {hint}")
         return self._destination
 
     def _retire(self) -> None:
@@ -255,7 +229,7 @@ def _failure_code(error: errors.PluginError) -> str:
             return "UNKNOWN"
 
 
-async def _feed(writer: StreamWriter, requests: AsyncIterator[bytes]) -> None:
+async def _feed(writer: StreamWriter, requests: AsyncIterator[bytes | memoryview]) -> None:
     refused = False
     async for raw in requests:
         if refused:
@@ -290,18 +264,9 @@ async def _give_up(writer: StreamWriter) -> None:
     aborting.result()
 
 
-class RawWrites(grpc.aio.ServerInterceptor):
-    """Takes the decoder off Write, whose messages `wire` reads without copying their rows."""
-
-    async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        """Return the method's handler, changed if it is Write's."""
-        handler = await continuation(details)
-        return handler._replace(request_deserializer=None) if details.method == _WRITE else handler
-
-
-def add_to(server: grpc.aio.Server) -> PluginServicer:
-    """Register both services; return the plugin's."""
-    plugin = PluginServicer()
-    discovery_pb2_grpc.add_DiscoveryServicer_to_server(DiscoveryServicer(), server)
-    plugin_pb2_grpc.add_PluginServicer_to_server(plugin, server)
-    return plugin
+def methods(plugin: PluginServicer) -> dict[str, Method]:
+    """Return what serves both services."""
+    return {
+        **methods_of(discovery_pb2.DESCRIPTOR.services_by_name["Discovery"], DiscoveryServicer()),
+        **methods_of(plugin_pb2.DESCRIPTOR.services_by_name["Plugin"], plugin),
+    }

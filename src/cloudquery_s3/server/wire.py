@@ -35,7 +35,7 @@ _INSERT_TAG: Final = 0x12  # field 2, length-delimited
 _RECORD_TAG: Final = 0x0A  # field 1, length-delimited
 
 
-def parse(raw: bytes) -> Message:
+def parse(raw: bytes | memoryview) -> Message:
     """Return what a Write.Request says. An Insert's payload is a view into `raw`: nothing is copied.
 
     Raises:
@@ -44,14 +44,14 @@ def parse(raw: bytes) -> Message:
     return _parse_insert(raw) or _parse_any(raw)
 
 
-def _parse_insert(raw: bytes) -> Message | None:
+def _parse_insert(raw: bytes | memoryview) -> Message | None:
     """The one shape that matters for speed: an Insert that holds a record and nothing else."""
     record_at = _enter(raw, 0, _INSERT_TAG)
     payload_at = _enter(raw, record_at, _RECORD_TAG) if record_at else 0
     return Message(Kind.INSERT, memoryview(raw)[payload_at:]) if payload_at else None
 
 
-def _enter(raw: bytes, at: int, tag: int) -> int:
+def _enter(raw: bytes | memoryview, at: int, tag: int) -> int:
     """Return where the content begins of the field at `at`, if it is `tag` and reaches to the end of `raw`; else 0."""
     size = len(raw)
     if at + 1 >= size or raw[at] != tag:
@@ -68,7 +68,7 @@ def _enter(raw: bytes, at: int, tag: int) -> int:
     return 0
 
 
-def _parse_any(raw: bytes) -> Message:
+def _parse_any(raw: bytes | memoryview) -> Message:
     try:
         request = plugin_pb2.Write.Request.FromString(raw)
     except ProtobufDecodeError as error:

@@ -42,7 +42,7 @@ def by_protobuf(raw: bytes) -> tuple[wire.Kind, bytes] | None:
     return kinds.get(request.WhichOneof("message"), (wire.Kind.NOTHING, b""))
 
 
-def by_hand(raw: bytes) -> tuple[wire.Kind, bytes] | None:
+def by_hand(raw: bytes | memoryview) -> tuple[wire.Kind, bytes] | None:
     """What this plugin makes of it."""
     try:
         message = wire.parse(raw)
@@ -54,8 +54,8 @@ def by_hand(raw: bytes) -> tuple[wire.Kind, bytes] | None:
 @settings(max_examples=300, deadline=None)
 @given(MESSAGES)
 def test_messages(raw: bytes) -> None:
-    """Every message is read as protobuf reads it."""
-    assert by_hand(raw) == by_protobuf(raw)
+    """Every message is read as protobuf reads it, be it bytes or, where it came in pieces, a view."""
+    assert by_hand(raw) == by_protobuf(raw) == by_hand(memoryview(bytearray(raw)))
 
 
 @settings(max_examples=300, deadline=None)

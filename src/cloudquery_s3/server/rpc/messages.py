@@ -1,0 +1,96 @@
+"""Length-prefixed messages: out of pieces of any size, whole again."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from cloudquery_s3.server.rpc.status import RpcError, Status
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Message: TypeAlias = bytes | memoryview
+
+_PREFIX: Final = struct.Struct(">BI")
+"""Whether the message is compressed, and its size."""
+
+_ALIGNMENT: Final = 8
+
+
+def framed(message: bytes) -> bytes:
+    """Return a message as it is sent."""
+    return _PREFIX.pack(0, len(message)) + message
+
+
+class MessageReader:
+    """Puts messages together from the pieces that they come in; a message within one piece is copied once."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._prefix = b""
+        self._message = memoryview(b"")
+        self._filled = 0
+
+    @property
+    def within(self) -> bool:
+        """Whether the last message is not complete yet."""
+        return bool(self._prefix) or self._filled < len(self._message)
+
+    def feed(self, piece: memoryview) -> list[Message]:
+        """Return the messages that are complete with this piece.
+
+        Where a message came in several pieces, it ends at an address that is a multiple of 8: what stands at its end,
+        and is a multiple of 8 long, is aligned for Arrow.
+
+        Raises:
+            RpcError: a message is larger than allowed, or compressed.
+        """
+        messages: list[Message] = []
+        at, end = 0, len(piece)
+        while at < end:
+            if self._filled < len(self._message):
+                at = self._fill(piece, at, messages)
+            elif self._prefix or end - at < _PREFIX.size:
+                at = self._add_to_prefix(piece, at, messages)
+            else:
+                at = self._begin(piece, at + _PREFIX.size, self._size(_PREFIX.unpack_from(piece, at)), messages)
+        return messages
+
+    def _size(self, prefix: tuple[int, int]) -> int:
+        compressed, size = prefix
+        if compressed:
+            raise RpcError(Status.INTERNAL, "a message is compressed, although none may be")
+        if size > self._most_bytes:
+            limit = self._most_bytes
+            raise RpcError(Status.RESOURCE_EXHAUSTED, f"received message larger than max ({size} vs. {limit})")
+        return size
+
+    def _begin(self, piece: memoryview, at: int, size: int, messages: list[Message]) -> int:
+        """Begin a message whose body starts at `at`; return where the next one starts in the piece."""
+        end = at + size
+        if end <= len(piece):
+            messages.append(bytes(piece[at:end]))
+            return end
+        padding = -size % _ALIGNMENT
+        self._message = memoryview(bytearray(padding + size))[padding:]
+        self._filled = 0
+        return self._fill(piece, at, messages)
+
+    def _fill(self, piece: memoryview, at: int, messages: list[Message]) -> int:
+        size = min(len(self._message) - self._filled, len(piece) - at)
+        self._message[self._filled : self._filled + size] = piece[at : at + size]
+        self._filled += size
+        if self._filled == len(self._message):
+            messages.append(self._message)
+            self._message, self._filled = memoryview(b""), 0
+        return at + size
+
+    def _add_to_prefix(self, piece: memoryview, at: int, messages: list[Message]) -> int:
+        size = min(_PREFIX.size - len(self._prefix), len(piece) - at)
+        self._prefix += bytes(piece[at : at + size])
+        at += size
+        if len(self._prefix) < _PREFIX.size:
+            return at
+        prefix, self._prefix = self._prefix, b""
+        return self._begin(piece, at, self._size(_PREFIX.unpack(prefix)), messages)

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import h2.events
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import memory_connection as mc
+import virtual_time
+from cloudquery_s3.server.http2 import Connection, ErrorCode, frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+PING = b"8letters"
+GREETING = frames.PREFACE + frames.settings({})
+
+
+def of_kind(kind: type[Any], events: list[Any]) -> list[Any]:
+    """The events of one kind."""
+    return [event for event in events if isinstance(event, kind)]
+
+
+def frames_of(octets: bytes) -> list[tuple[int, bytes]]:
+    """Type and payload of each frame."""
+    found = []
+    while octets:
+        word, _, _ = frames.HEAD.unpack_from(octets)
+        end = frames.HEAD.size + (word >> 8)
+        found.append((word & 0xFF, octets[frames.HEAD.size : end]))
+        octets = octets[end:]
+    return found
+
+
+def on_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a test where there is an event loop."""
+    virtual_time.run(test())
+
+
+@given(st.lists(st.binary(max_size=40_000), max_size=8), st.data())
+def test_any_reads(bodies: list[bytes], data: st.DataObject) -> None:
+    """However a client's bytes are cut by the socket, its data arrives whole and in order."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        joined.request()
+        for body in bodies:
+            for start in range(0, len(body), 16_000):
+                joined.client.send_data(1, body[start : start + 16_000])
+        octets = joined.client.data_to_send()
+        joined.send(octets, pieces=data.draw(st.lists(st.integers(0, len(octets)), max_size=12)))
+        assert joined.exchanges[0].data == b"".join(bodies)
+
+    on_a_loop(test)
+
+
+@given(st.data())
+def test_any_bytes(data: st.DataObject) -> None:
+    """Whatever bytes come, the server raises nothing: it answers, resets a stream, or hangs up with a reason."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        joined.request()
+        joined.client.send_data(1, b"x" * 100)
+        joined.client.ping(PING)
+        joined.client.send_headers(3, mc.REQUEST, end_stream=True)
+        octets = bytearray(joined.client.data_to_send())
+        for at, value in data.draw(st.lists(st.tuples(st.integers(0, len(octets) - 1), st.integers(0, 255)))):
+            octets[at] = value
+        octets += data.draw(st.binary(max_size=64))
+        joined.send(bytes(octets))
+        joined.server.connection_lost(None)
+        assert all(exchange.events[-1:] == ["aborted"] for exchange in joined.exchanges)
+
+    on_a_loop(test)
+
+
+def test_what_is_not_read_holds_the_client_back() -> None:
+    """A stream that nobody takes data from stands still after its window; the others of its connection move on."""
+
+    async def test() -> None:
+        joined = mc.Joined(releases=False)
+        joined.request(1)
+        first = joined.client.local_flow_control_window(1)
+        for _ in range(first // 16_384):
+            joined.client.send_data(1, bytes(16_384))
+            joined.flush()
+        assert joined.client.local_flow_control_window(1) < 16_384
+        joined.request(3)
+        assert joined.client.local_flow_control_window(3) == first
+        joined.exchanges[0].stream.release(first // 2)
+        joined.received()
+        assert joined.client.local_flow_control_window(1) >= first // 2
+
+    on_a_loop(test)
+
+
+def test_more_than_the_window() -> None:
+    """A client that sends more than it may has its stream reset."""
+
+    async def test() -> None:
+        joined = mc.Joined(releases=False)
+        joined.request(1)
+        window = joined.client.local_flow_control_window(1)
+        for _ in range(window // 16_384 + 1):
+            joined.send(frames.data_frame(1, bytes(16_384)))
+        (reset,) = of_kind(h2.events.StreamReset, joined.received())
+        assert reset.error_code == ErrorCode.FLOW_CONTROL_ERROR
+        assert joined.exchanges[0].events == ["aborted"]
+
+    on_a_loop(test)
+
+
+def test_data_goes_as_the_client_takes_it() -> None:
+    """An answer larger than the client's windows is sent piece by piece as they open, in frames that it takes."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        joined.request(end=True)
+        stream = joined.exchanges[0].stream
+        stream.send_headers([(":status", "200")])
+        body = bytes(range(256)) * 1_000
+        sending = asyncio.ensure_future(stream.send_data(body))
+        got = b""
+        while not sending.done():
+            await asyncio.sleep(0)
+            for event in of_kind(h2.events.DataReceived, joined.received()):
+                got += event.data
+                assert len(event.data) <= frames.DEFAULT_FRAME_BYTES
+                joined.client.acknowledge_received_data(event.flow_controlled_length, 1)
+            joined.flush()
+        stream.send_headers([("x-end", "1")], end=True)
+        assert of_kind(h2.events.StreamEnded, joined.received())
+        assert got == body
+
+    on_a_loop(test)
+
+
+def test_a_client_that_does_not_read() -> None:
+    """While the socket is full nothing more is sent; a client that asks all the same is hung up on."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        joined.request(end=True)
+        stream = joined.exchanges[0].stream
+        joined.server.pause_writing()
+        sending = asyncio.ensure_future(stream.send_data(b"later"))
+        await asyncio.sleep(0)
+        assert not joined.transport.written
+        joined.server.resume_writing()
+        await sending
+        assert joined.transport.written
+        joined.transport.unread_bytes = 2 << 20
+        joined.send(frames.frame(frames.PING, 0, 0, PING))
+        assert joined.transport.is_closing()
+
+    on_a_loop(test)
+
+
+def test_a_whole_answer_to_half_a_request() -> None:
+    """Answered before its end, a request is cut short without an error, and what is still on its way is ignored."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        joined.request()
+        joined.exchanges[0].stream.send_headers([(":status", "200")], end=True)
+        late = frames.data_frame(1, b"late") + frames.data_frame(1, b"later", end=True)
+        joined.send(late)
+        events = joined.received()
+        assert of_kind(h2.events.StreamEnded, events)
+        assert [event.error_code for event in of_kind(h2.events.StreamReset, events)] == [ErrorCode.NO_ERROR]
+        assert joined.exchanges[0].data == b""
+        joined.request(3, end=True)
+        assert joined.exchanges[1].events == ["end"]
+
+    on_a_loop(test)
+
+
+def test_a_client_that_goes() -> None:
+    """A reset aborts its stream, a lost connection all of them; what has ended is not aborted."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        for stream in (1, 3, 5):
+            joined.request(stream)
+        joined.client.reset_stream(1, ErrorCode.CANCEL)
+        joined.flush()
+        joined.exchanges[1].stream.send_headers([(":status", "200")], end=True)
+        joined.server.connection_lost(None)
+        assert [exchange.events for exchange in joined.exchanges] == [["aborted"], [], ["aborted"]]
+        assert not joined.connections
+
+    on_a_loop(test)
+
+
+def test_many_streams() -> None:
+    """More streams than a connection may have are refused, and the connection goes on."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        most = joined.client.remote_settings.max_concurrent_streams
+        block = frames.header_frames  # h2 itself would not send so many
+        for number in range(1, 2 * most + 1, 2):
+            joined.request(number)
+        head = joined.client.encoder.encode(mc.REQUEST)
+        joined.send(block(2 * most + 1, head, end=False, most_bytes=16_384))
+        assert len(joined.exchanges) == most
+        refused = frames.rst_stream(2 * most + 1, ErrorCode.REFUSED_STREAM)
+        assert bytes(joined.transport.written) == refused
+        assert not joined.transport.is_closing()
+
+    on_a_loop(test)
+
+
+@pytest.mark.parametrize(
+    ("octets", "code"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", ErrorCode.PROTOCOL_ERROR),
+        (frames.PREFACE + frames.frame(frames.PING, 0, 0, PING), ErrorCode.PROTOCOL_ERROR),
+        (GREETING + frames.frame(frames.DATA, 0, 0, bytes(16_385)), ErrorCode.FRAME_SIZE_ERROR),
+        (GREETING + frames.header_frames(1, bytes(70_000), end=True, most_bytes=16_384), ErrorCode.ENHANCE_YOUR_CALM),
+        (
+            GREETING + frames.header_frames(1, b"\xff\xff\xff\xff\xff", end=True, most_bytes=9),
+            ErrorCode.COMPRESSION_ERROR,
+        ),
+        (GREETING + frames.frame(frames.DATA, frames.PADDED, 1, b"\x09short"), ErrorCode.PROTOCOL_ERROR),
+    ],
+    ids=["http1", "no settings", "size", "long headers", "compression", "idle"],
+)
+def test_hanging_up(octets: bytes, code: ErrorCode) -> None:
+    """What breaks a connection ends it, with a GOAWAY that says why."""
+
+    async def test() -> None:
+        transport = mc.MemoryTransport()
+        server = Connection(lambda stream: mc.Recorded(stream, releases=True), set())
+        server.connection_made(transport)
+        mc.feed(server, octets)
+        assert transport.is_closing()
+        *_, (kind, payload) = frames_of(bytes(transport.written))
+        assert (kind, frames.UINT32.unpack_from(payload, 4)[0]) == (frames.GOAWAY, code)
+
+    on_a_loop(test)
