@@ -67,10 +67,12 @@ async def _serve(options: argparse.Namespace) -> int:
         log.debug("flags ignored", extra={"flags": options.ignored})
     stop = asyncio.Event()
     _on_signals(stop)
-    watching = asyncio.create_task(_watch_parent(stop)) if over_unix else None
+    background = [asyncio.create_task(plugin.preload())]
+    if over_unix:
+        background.append(asyncio.create_task(_watch_parent(stop)))
     await stop.wait()
-    if watching:
-        watching.cancel()
+    for task in background:
+        task.cancel()
     await _stop(server, plugin)
     log.info("stopped")
     sys.stdout.flush()

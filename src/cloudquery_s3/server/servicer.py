@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import threading
 import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from cloudquery_s3.server.rpc import Call, Method
+    from cloudquery_s3.spec import Spec
     from cloudquery_s3.writer.destination import Destination
     from cloudquery_s3.writer.stream_writer import StreamWriter
 
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 
 PLUGIN_NAME: Final = "s3"
 PROTOCOL_VERSION: Final = 3
+
+_LOADING: Final = threading.Lock()
 
 _CANCEL_GRACE_S: Final = 0.1
 """How long after the end of a stream its cancellation may still come to light: a cancelled sync can look like a clean
@@ -103,6 +107,7 @@ class PluginServicer:
 
     async def GetSpecSchema(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the JSON schema of the spec."""
+        await asyncio.to_thread(_load)
         from cloudquery_s3.spec.schema import json_schema  # noqa: PLC0415 -- serving must not wait for its imports
 
         return plugin_pb2.GetSpecSchema.Response(json_schema=json_schema())
@@ -177,6 +182,10 @@ class PluginServicer:
         destination.retire()
         return plugin_pb2.TestConnection.Response(success=True)
 
+    async def preload(self) -> None:
+        """Load what Init needs, while the CLI waits between its first and its second attempt to connect."""
+        await asyncio.to_thread(_load)
+
     def interrupt(self) -> None:
         """End every running Write, be it of an earlier Init: the process was told to stop."""
         for destination in self._writing_to:
@@ -198,15 +207,21 @@ class PluginServicer:
             destination.retire()
 
 
-def _connect(spec: bytes, invocation_id: str) -> Destination:
-    # Imported here, in a worker thread: a plugin must answer within a second of its start, and Arrow takes half of it.
-    from cloudquery_s3.spec import Spec  # noqa: PLC0415
-    from cloudquery_s3.writer.destination import Destination  # noqa: PLC0415
+def _load() -> tuple[type[Spec], type[Destination]]:
+    # In a worker thread: a plugin must answer within a second of its start, and Arrow takes half of it.
+    with _LOADING:  # one thread at a time: others would wait for modules whose import is half done
+        from cloudquery_s3.spec import Spec  # noqa: PLC0415
+        from cloudquery_s3.writer.destination import Destination  # noqa: PLC0415
 
-    parsed = Spec.parse(spec, invocation_id=invocation_id)
+    return Spec, Destination
+
+
+def _connect(spec: bytes, invocation_id: str) -> Destination:
+    spec_type, destination_type = _load()
+    parsed = spec_type.parse(spec, invocation_id=invocation_id)
     for warning in parsed.warnings:
         log.warning("%s", warning)
-    return Destination.connect(parsed, sync_id=invocation_id)
+    return destination_type.connect(parsed, sync_id=invocation_id)
 
 
 def _failed_test(code: str, description: str) -> Any:

@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -17,9 +18,7 @@ from cloudquery.plugin_v3 import plugin_pb2 as pb
 import cloudquery_cli as cli
 import plugin_client as client
 import rows
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from waiting import eventually
 
 AS_THE_CLI_STARTS_IT = ["serve", "--log-level", "info", "--log-format", "json", "--network", "unix", "--no-sentry"]
 
@@ -111,6 +110,14 @@ def test_close_and_write_without_init() -> None:
         assert raised.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert raised.value.details() == "there is no connection to S3: call Init first"
         assert plugin.stub.GetName(pb.GetName.Request()).name == "s3"
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc here")
+def test_loading_ahead() -> None:
+    """As soon as it listens it loads by itself what Init will need, so that Init does not have to."""
+    with cli.plugin_process() as (process, _):
+        loaded = Path(f"/proc/{process.pid}/maps")
+        assert eventually(lambda: "libarrow" in loaded.read_text() and "_multiarray_umath" in loaded.read_text())
 
 
 @pytest.mark.skipif(not hasattr(os, "getppid"), reason="no parents here")
