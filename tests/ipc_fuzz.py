@@ -53,8 +53,9 @@ def check(payloads: list[bytes], where: str) -> None:
     try:
         actual = decode([one for payload in payloads for one in reader.read(payload)])
     except DecodeError as error:
-        # Arrow's reader leaves the columns out that a broken schema does not name
-        assert expected is None or "its schema asks for" in str(error), where  # noqa: PT017 - not always raised
+        # Arrow's reader leaves the columns out that a broken schema does not name, and cuts off a struct's endless members
+        left_out = any(words in str(error) for words in ("its schema asks for", "record batch announces"))
+        assert expected is None or left_out, where  # noqa: PT017 - not always raised
     else:
         assert expected is not None, where
         assert runs(actual) == runs(expected), where

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from cloudquery_s3.errors import DecodeError
+from cloudquery_s3.ipc.header import END_OF_STREAM
 from cloudquery_s3.ipc.reader import IpcReader
 from cloudquery_s3.ipc.validation import ARROW_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_END: Final = bytes.fromhex("ffffffff00000000")
 
 
 class RequestedSchema:
@@ -38,7 +37,7 @@ class RequestedSchema:
     def payload(self, batch: pa.RecordBatch) -> bytes:
         """Return a batch of this schema as an Arrow IPC stream of its own."""
         if not self._has_dictionaries:
-            return b"".join((self._head, batch.serialize(), _END))
+            return b"".join((self._head, batch.serialize(), END_OF_STREAM))
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as writer:
             writer.write_batch(batch)

@@ -9,7 +9,8 @@ Source: the Arrow columnar format, "Encapsulated message format", with `Message.
 from __future__ import annotations
 
 import struct
-from operator import itemgetter
+from itertools import compress
+from operator import itemgetter, not_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloudquery_s3.errors import DecodeError
@@ -24,6 +25,7 @@ FRAME: Final = struct.Struct("<iI")
 """The continuation mark and the header's size."""
 
 CONTINUATION: Final = -1
+END_OF_STREAM: Final = FRAME.pack(CONTINUATION, 0)
 _VERSION_5: Final = 4
 _LITTLE_ENDIAN: Final = 0
 _RECORD_BATCH: Final = 3
@@ -148,8 +150,7 @@ class HeadLayout:
         if not 0 <= size <= body_bytes:
             raise UnusualMessageError
         # Arrow's reader leaves out the bitmap of an array that has no nulls
-        bitmaps = zip(self._bitmaps(values), self._null_counts(values), strict=True)
-        unread = sum([bitmap for bitmap, nulls in bitmaps if not nulls])
+        unread = sum(compress(self._bitmaps(values), map(not_, self._null_counts(values))))
         return Measure(rows, size - unread, body_bytes)
 
 

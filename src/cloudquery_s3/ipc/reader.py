@@ -10,6 +10,7 @@ import pyarrow as pa
 from cloudquery_s3.errors import DecodeError
 from cloudquery_s3.ipc.header import (
     CONTINUATION,
+    END_OF_STREAM,
     FRAME,
     HeadLayout,
     Measure,
@@ -123,14 +124,11 @@ class _KnownSchema:
         """Return the batches of a payload whose first message ends at `start`."""
         batches: list[ReceivedBatch] = []
         schema_bytes, total = start, len(payload)
-        while start < total:
+        while start < total and payload[start : start + FRAME.size] != END_OF_STREAM:
             layout = self._layout
             measure = layout.measure(payload, start) if layout is not None else None
             if layout is None or measure is None:
-                head = _head(payload, start)
-                if not head:
-                    break
-                layout = self._layout = HeadLayout(head, shape)
+                layout = self._layout = HeadLayout(_head(payload, start), shape)
                 measure = layout.measure(payload, start) or Measure(0, 0, 0)
             rows, arrow_bytes, body_bytes = measure
             end = start + layout.size + body_bytes
@@ -147,15 +145,13 @@ class _KnownSchema:
 
 
 def _head(payload: Payload, start: int) -> bytes:
-    """Return the head of the message at `start`; nothing where the stream says there that it ends."""
+    """Return the head of the message at `start`."""
     total = len(payload)
     if start + FRAME.size > total:
         raise UnusualMessageError
     mark, header_bytes = FRAME.unpack_from(payload, start)
     if mark != CONTINUATION:
         raise UnusualMessageError
-    if header_bytes == 0:
-        return b""
     end = start + FRAME.size + header_bytes
     if end > total:
         raise DecodeError(f"a payload of {total} bytes ends within a header, which goes to byte {end}")
