@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import errno
 import re
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.server.http2 import Exchange, Request, Stream
 
-log = logging.getLogger(__name__)
-
 Method: TypeAlias = Callable[[Call], Awaitable[None]]
 """Serves a call: takes its messages, sends its own; an error that it raises is the call's end."""
 
@@ -28,6 +27,10 @@ Explain: TypeAlias = Callable[[str, Exception], RpcError]
 
 _MOST_CALLS: Final = 1_000
 """Over all connections; those that a client has given up count until nothing is left of them."""
+
+_NOT_HERE: Final = frozenset(
+    {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, None}
+)  # none: what Python 3.13 makes of the first
 
 _TIMEOUT: Final = re.compile(r"(\d{1,8})([HMSmun])", re.ASCII)
 _CONTENT_TYPE: Final = re.compile(r"application/grpc([+;].*)?", re.IGNORECASE)
@@ -61,12 +64,28 @@ class Server:
     async def listen(self, host: str | None, port: int) -> int:
         """Listen at a TCP address; port 0 is any that is free, no host is all interfaces. Return the port.
 
+        A name may stand for addresses of families that this system does not have (`localhost` without IPv6): they are
+        left out, as long as there is one that it has.
+
         Raises:
             OSError: it cannot be listened at.
         """
-        listener = await asyncio.get_running_loop().create_server(self._connection, host, port)
-        self._listeners.append(listener)
-        return int(listener.sockets[0].getsockname()[1])
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        absent: OSError | None = None
+        for address in dict.fromkeys(str(where[0]) for *_, where in found):
+            try:
+                listener = await loop.create_server(self._connection, address, port)
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                absent = error
+                continue
+            self._listeners.append(listener)
+            port = int(listener.sockets[0].getsockname()[1])
+        if not self._listeners and absent is not None:
+            raise absent
+        return port
 
     async def listen_unix(self, path: str) -> None:
         """Listen at a Unix socket.

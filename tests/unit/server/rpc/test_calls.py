@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 import rpc_server
-from cloudquery_s3.server.rpc import Call, RpcError, Status
+from cloudquery_s3.server.rpc import Call, RpcError, Server, Status
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -204,3 +204,20 @@ def test_stopping() -> None:
         go_on.set()
         assert running.result() == b"done"
         stopping.result(60)
+
+
+def test_addresses() -> None:
+    """A name is listened at with every address that it has here; an address that nobody has here is an error."""
+
+    async def listen(host: str) -> tuple[int, list[str]]:
+        server = Server({}, rpc_server.explained, most_message_bytes=1)
+        port = await server.listen(host, 0)
+        bound = [listener.sockets[0].getsockname() for listener in server._listeners]
+        await server.stop(0)
+        return port, [name[0] for name in bound if name[1] == port]
+
+    port, hosts = asyncio.run(listen("localhost"))
+    assert port
+    assert "127.0.0.1" in hosts
+    with pytest.raises(OSError, match=r"192\.0\.2\.1"):
+        asyncio.run(listen("192.0.2.1"))  # set aside for documentation
