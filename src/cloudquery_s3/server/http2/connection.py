@@ -29,6 +29,10 @@ _STREAM_WINDOW: Final = 4 << 20
 _CONNECTION_WINDOW: Final = 64 << 20
 """A stream that is not read stands still on its own, long before it keeps the others of its connection from moving."""
 
+_SMALL_READ_BYTES: Final = 64 << 10
+_REST_S: Final = 0.001
+"""After a small read the next one waits so long. A socket holds far more than comes meanwhile: nothing gets slower."""
+
 _MOST_STREAMS: Final = 100
 _REMEMBERED_RESETS: Final = 128
 
@@ -105,6 +109,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._on_frame(*frame)
         except ConnectionFault as fault:
             self.close(fault.code, fault.reason)
+        if count < _SMALL_READ_BYTES:
+            self._rest()
 
     def pause_writing(self) -> None:
         """Hold data back."""
@@ -121,6 +127,11 @@ class Connection(asyncio.BufferedProtocol):
         streams, self._streams = list(self._streams.values()), {}
         for stream in streams:
             stream.abort()
+
+    def _rest(self) -> None:
+        """Let bytes gather for a moment: a read costs more than the handling of the small message that it brings."""
+        self._transport.pause_reading()
+        asyncio.get_running_loop().call_later(_REST_S, self._transport.resume_reading)
 
     # What streams and the server call.
 

@@ -215,6 +215,25 @@ def test_many_streams() -> None:
     on_a_loop(test)
 
 
+def test_small_reads_gather() -> None:
+    """After a small read the socket is left alone for a millisecond, after a large one it is not."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, virtual_time.VirtualTimeLoop)
+        await loop.advance(0.0015)
+        assert joined.transport.reading
+        joined.request()
+        assert not joined.transport.reading
+        await loop.advance(0.0015)
+        assert joined.transport.reading
+        joined.send(frames.data_frame(1, bytes(16_000)) * 5)
+        assert joined.transport.reading
+
+    on_a_loop(test)
+
+
 @pytest.mark.parametrize(
     ("octets", "code"),
     [
