@@ -21,7 +21,7 @@ from rows import ipc
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MESSAGES = 35  # enough to be decoded in bulk
+MESSAGES = 45  # enough to be decoded in bulk
 ALONE = 6
 MOST_VALUES = 2**20
 EXTREMES = [0, 1, -1, 7, 2**31 - 1, -(2**31), 2**31, 2**32, 2**62, 2**63 - 1, -(2**63)]

@@ -21,11 +21,11 @@ _GROUP_ROWS: Final = 8192
 _GROUP_BYTES: Final = 12 * 2**20
 """What is decoded into one record batch: larger ones are not cheaper to encode, and leave the processor's cache."""
 
-_FEW_MESSAGES: Final = 32
+_FEW_MESSAGES: Final = 40
 """Fewer messages cost less one by one: the bulk decoder has a fixed price."""
 
-_SMALL_MESSAGE_BYTES: Final = 160 * 1024
-"""Larger messages cost less one by one: the bulk decoder copies twice."""
+_SMALL_MESSAGE_BYTES: Final = 64 * 1024
+"""Larger messages cost less one by one: the bulk decoder's price is by value, Arrow's by message."""
 
 
 def decode(batches: Sequence[ReceivedBatch]) -> list[pa.RecordBatch]:
