@@ -24,23 +24,22 @@ _MOSTLY_DISTINCT: Final = 0.9
 def dictionary_columns(table: pa.Table) -> list[str]:
     """Return the Parquet paths of the columns in whose values, by a sample of `table`, something repeats.
 
-    One in twenty rows is looked at, evenly spread, but no fewer than 512 and no more than 16,384 of them. A column is
+    One in twenty rows is looked at, evenly spread, but some 512 at least and 16,384 at most. A column is
     left out where over nine in ten of its sampled values are distinct: few values then repeat more than a few times.
     """
     wanted = min(max(_LEAST_SAMPLE, table.num_rows // _SAMPLED_PART), _MOST_SAMPLE)
-    step = max(table.num_rows // wanted, 1)
-    rows = [pa.array(np.arange(0, len(chunk), step)) for chunk in table.column(0).chunks] if table.num_columns else []
+    step = -(-table.num_rows // wanted)
+    sample = pa.Table.from_batches([_every(step, batch) for batch in table.to_batches()], table.schema).combine_chunks()
     return [
         path
-        for field, column in zip(table.schema, table.columns, strict=True)
-        for path, values in _leaves(field.name, _sample(column, rows))
+        for field, column in zip(table.schema, sample.columns, strict=True)
+        for path, values in _leaves(field.name, column.chunk(0))
         if _repeats(values)
     ]
 
 
-def _sample(column: pa.ChunkedArray, rows: list[pa.Array]) -> pa.Array:
-    # not ChunkedArray.take: it concatenates all that it takes from
-    return pa.concat_arrays([chunk.take(picked) for chunk, picked in zip(column.chunks, rows, strict=True)])
+def _every(step: int, batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.take(pa.array(np.arange(0, batch.num_rows, step)))
 
 
 def _leaves(path: str, values: pa.Array) -> Iterator[tuple[str, pa.Array]]:

@@ -49,6 +49,8 @@ def retype(field: pa.Field, leaf: Leaf) -> Retyped:
 
 def children_of(kind: pa.DataType) -> list[pa.Field]:
     """Return the fields inside a list, struct or map type (key and value); none for any other type."""
+    if not kind.num_fields:  # most types, and the other questions cost more
+        return []
     if pa.types.is_map(kind):
         return [kind.key_field, kind.item_field]
     if pa.types.is_struct(kind):
