@@ -79,13 +79,17 @@ class CredentialSource:
             raise credentials_error(error, operation="GetCredentials", key=self._name) from None
 
 
-def aws_configuration(settings: S3Settings) -> Session:
+def aws_configuration(settings: S3Settings, *, makes_clients: bool = False) -> Session:
     """Return the user's AWS configuration: environment, shared files and profile.
+
+    Args:
+        settings: name the profile and the region.
+        makes_clients: whether credentials shall be fetched with it; botocore's handlers for that take a while to list.
 
     Raises:
         CredentialsError: the shared files cannot be read, or have no such profile.
     """
-    aws = Session(profile=settings.profile or None)
+    aws = Session(profile=settings.profile or None, include_builtin_handlers=makes_clients)
     aws.set_config_variable("region", settings.region)
     try:
         aws.get_scoped_config()
@@ -98,7 +102,7 @@ def credential_source(settings: S3Settings, policy: RetryPolicy, pause: Pause) -
     """Return the source of the credentials that a store's settings name. Searches when first used."""
 
     def load() -> Credentials:
-        aws = aws_configuration(settings)
+        aws = aws_configuration(settings, makes_clients=True)
         base = aws.get_credentials()
         if base is None:
             raise NoCredentialsError

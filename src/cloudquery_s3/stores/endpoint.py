@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from botocore.configprovider import ConfiguredEndpointProvider
@@ -14,6 +14,8 @@ from cloudquery_s3.errors import SpecError
 
 if TYPE_CHECKING:
     from botocore.session import Session
+
+_RULES: Final = "endpoint-rule-set-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,7 @@ def bucket_url(aws: Session, *, bucket: str, region: str, endpoint: str, path_st
     Raises:
         SpecError: bucket, region or endpoint cannot be a part of a URL, or the kind of bucket is not supported.
     """
-    loader = aws.get_component("data_loader")
-    rules = EndpointProvider(loader.load_service_model("s3", "endpoint-rule-set-1"), loader.load_data("partitions"))
+    rules = EndpointProvider(*endpoint_rules(aws))
     custom = endpoint or configured_endpoint(aws, "s3")
     parameters: dict[str, Any] = {
         "Bucket": bucket,
@@ -78,6 +79,14 @@ def bucket_url(aws: Session, *, bucket: str, region: str, endpoint: str, path_st
     if scheme["name"] != "sigv4":
         raise SpecError("directory buckets and multi-region access points are not supported", field="bucket")
     return BucketUrl(url=found.url.rstrip("/"), signing_region=scheme["signingRegion"])
+
+
+def endpoint_rules(aws: Session) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return S3's endpoint rules and AWS's partitions."""
+    loader = aws.get_component("data_loader")
+    # not `load_service_model`: it lists the folders of all services first, which takes longer than all else here
+    version = loader.determine_latest_version("s3", _RULES)
+    return loader.load_data(f"s3/{version}/{_RULES}"), loader.load_data("partitions")
 
 
 def configured_endpoint(aws: Session, service: str) -> str:

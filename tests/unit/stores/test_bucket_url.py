@@ -4,7 +4,7 @@ import pytest
 from botocore.session import Session
 
 from cloudquery_s3.errors import SpecError
-from cloudquery_s3.stores.endpoint import BucketUrl, bucket_url
+from cloudquery_s3.stores.endpoint import BucketUrl, bucket_url, endpoint_rules
 from s3_servers import isolated_environment
 
 
@@ -35,6 +35,14 @@ def test_aws_has_an_address_for_every_partition(region: str, host: str) -> None:
     assert resolve(region=region).url == f"https://bkt.{host}"
     assert resolve(region=region, path_style=True).url == f"https://{host}/bkt"
     assert resolve(region=region).signing_region == region
+
+
+def test_the_rules_are_those_of_botocores_clients() -> None:
+    """The endpoint rules, found without a look at other services, are those that botocore's own S3 client is given."""
+    aws = Session()
+    loader = aws.get_component("data_loader")
+    rules = loader.load_service_model("s3", "endpoint-rule-set-1")
+    assert endpoint_rules(aws) == (rules, loader.load_data("partitions"))
 
 
 @pytest.mark.parametrize("bucket", ["with.dots", "Upper_Case"])
