@@ -468,6 +468,16 @@ def tables(draw: st.DrawFn) -> tuple[list[pa.Field], list[list[Any]]]:
     return fields, [list(row) for row in rows]
 
 
+@st.composite
+def long_tables(draw: st.DrawFn) -> tuple[list[pa.Field], list[list[Any]]]:
+    """Draw tables in which one row comes again and again between some others, and some columns have but one value."""
+    fields, rows = draw(tables().filter(lambda table: table[1]))
+    picked = draw(st.lists(st.sampled_from([0] * 9 + list(range(len(rows)))), max_size=40))
+    constant = draw(st.sets(st.sampled_from(range(len(fields)))))
+    mixed = [[rows[0 if column in constant else row][column] for column in range(len(fields))] for row in picked]
+    return fields, mixed
+
+
 # ---------------------------------------------------------------- arrays
 def array(kind: pa.DataType, cells: list[Any], hidden: Any = None) -> pa.Array:
     """Build an array of raw cells; beneath its NULLs lies what some other cell holds."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations, Format
 from cloudquery_s3.formats.json_lines import JsonLines
-from text_twin import Twin, batch_of, tables
+from text_twin import Twin, batch_of, long_tables, tables
 
 SETTINGS = settings(max_examples=40, deadline=None)
 Table = tuple[list[Any], list[list[Any]]]
@@ -51,6 +51,26 @@ def test_csv_rows_are_what_a_cell_by_cell_writer_writes(table: Table, delimiter:
     got, alterations = written(Csv(delimiter=delimiter, skip_header=True), [batch], batch.schema)
     assert got == expected
     assert alterations.cells == twin.altered
+
+
+@SETTINGS
+@given(long_tables(), st.sampled_from(",1"), st.data())
+def test_columns_of_one_value_and_rare_cells_are_written_as_any_others(
+    table: Table, delimiter: str, data: st.DataObject
+) -> None:
+    """Short cuts for columns of one value, and for cells unlike the rest of theirs, show nowhere, in slices too."""
+    fields, rows = table
+    start = data.draw(st.integers(0, len(rows)))
+    batch = batch_of(fields, rows).slice(start)
+    for fmt in (JsonLines(), Csv(delimiter=delimiter, skip_header=True)):
+        twin = Twin()
+        expected = b"".join(
+            twin.json_line(fields, row) if isinstance(fmt, JsonLines) else twin.csv_line(fields, row, delimiter)
+            for row in rows[start:]
+        )
+        got, alterations = written(fmt, [batch], batch.schema)
+        assert got == expected
+        assert alterations.cells == twin.altered
 
 
 @SETTINGS

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.text.buffers import row_bytes
-from cloudquery_s3.formats.text.csv_cells import csv_renderer, never_blank, quoted_where_needed
+from cloudquery_s3.formats.text.constants import render_column
+from cloudquery_s3.formats.text.csv_cells import csv_renderer, quoted_where_needed
 from cloudquery_s3.formats.text.pieces import pieces
-from cloudquery_s3.formats.text.rows import lines
+from cloudquery_s3.formats.text.rows import glued_bytes, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.formats.encoder import Alterations, Encoder
+    from cloudquery_s3.formats.text.columns import Cells
 
 _NO_DELIMITERS = frozenset('"\r\n')
 
@@ -63,7 +64,7 @@ class _CsvEncoder:
         self._header_due = not skip_header
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        return [*self._header(), *(self._lines(piece) for piece in pieces(batches))]
+        return [*self._header(), *(chunk for piece in pieces(batches) for chunk in self._lines(piece))]
 
     def finish(self) -> list[Chunk]:
         return self._header()
@@ -75,13 +76,17 @@ class _CsvEncoder:
         if not self._header_due:
             return []
         self._header_due = False
-        names = [quoted_where_needed(pa.array([name]), ord(self._delimiter)) for name in self._names]
-        return [self._joined(names, 1)]
+        names = quoted_where_needed(pa.array(self._names, pa.string()), ord(self._delimiter))
+        return [f"{self._delimiter.join(whole_text(names).to_pylist())}\n".encode()]
 
-    def _lines(self, piece: pa.RecordBatch) -> Chunk:
+    def _lines(self, piece: pa.RecordBatch) -> list[Chunk]:
         columns = zip(self._normalise(piece).columns, self._columns, strict=True)
-        cells = [render(column, report) for column, (render, report) in columns]
-        return self._joined([never_blank(cells[0])] if len(cells) == 1 else cells, piece.num_rows)
+        cells = [render_column(render, column, report) for column, (render, report) in columns]
+        return self._joined(cells, piece.num_rows)
 
-    def _joined(self, cells: Sequence[pa.Array], count: int) -> Chunk:
-        return row_bytes(lines(cells, self._delimiter)) if cells else b"\n" * count
+    def _joined(self, cells: Sequence[Cells], count: int) -> list[Chunk]:
+        if not cells:
+            return [b"\n" * count]
+        between = ["", *[self._delimiter] * (len(cells) - 1), "\n"]
+        # in a table of one column NULL must not be written as nothing: a blank line is no row
+        return glued_bytes(cells, between, "" if len(cells) > 1 else '""', count)

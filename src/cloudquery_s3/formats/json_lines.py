@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.text.buffers import row_bytes
 from cloudquery_s3.formats.text.nested import ObjectText
 from cloudquery_s3.formats.text.pieces import pieces
 from cloudquery_s3.table import same_columns
@@ -43,7 +42,7 @@ class _JsonLinesEncoder:
         self._rows = _Rows(schema, alterations)
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        return [self._rows_of(piece.schema).lines(piece) for piece in pieces(batches)]
+        return [chunk for piece in pieces(batches) for chunk in self._rows_of(piece.schema).lines(piece)]
 
     def finish(self) -> list[Chunk]:
         return []
@@ -67,6 +66,6 @@ class _Rows:
         self._objects = ObjectText(fields, html=False, end="}\n")
         self._reports = [partial(alterations.add, field.name) for field in fields]
 
-    def lines(self, batch: pa.RecordBatch) -> Chunk:
+    def lines(self, batch: pa.RecordBatch) -> list[Chunk]:
         columns = self._normalise(batch).columns
-        return row_bytes(self._objects(columns, self._reports, batch.num_rows))
+        return self._objects.bytes(columns, self._reports, batch.num_rows)

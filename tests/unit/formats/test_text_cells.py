@@ -14,7 +14,8 @@ from cloudquery_s3.formats.text.cells import base64_text, duration_text, inet_te
 from cloudquery_s3.formats.text.escapes import json_escaped, ranks, rows_with
 from cloudquery_s3.formats.text.nested import json_text, mark_of
 from cloudquery_s3.formats.text.numbers import decimal_text, float_text
-from cloudquery_s3.formats.text.temporal import date_text, timestamp_text
+from cloudquery_s3.formats.text.rows import whole_text
+from cloudquery_s3.formats.text.temporal import date_text, timestamp_cells
 
 
 def unreported(reason: str, cells: int) -> None:
@@ -78,7 +79,7 @@ def test_decimals_are_exact_and_without_idle_zeros(value: str, kind: pa.DataType
 def test_local_mean_time_is_cut_to_minutes_as_the_reference_does() -> None:
     """A time before standard time has its zone's offset of then, shown in whole minutes. Source: contract D.3."""
     cells = pa.array([-62135596800, None], pa.timestamp("s", "America/New_York"))
-    assert timestamp_text(cells, unreported).to_pylist() == ["0000-12-31T19:03:58-04:56", None]
+    assert whole_text(timestamp_cells(cells, unreported)).to_pylist() == ["0000-12-31T19:03:58-04:56", None]
 
 
 def test_dates_of_any_year_are_written() -> None:
@@ -93,7 +94,7 @@ def test_an_unknown_zone_is_utc_and_counted() -> None:
     """A timestamp in a zone that nobody knows is written in UTC, and each value is counted (contract H21)."""
     told: list[tuple[str, int]] = []
     cells = pa.array([0, None, 1], pa.timestamp("s", "Mars/Olympus"))
-    texts = timestamp_text(cells, lambda reason, count: told.append((reason, count)))
+    texts = whole_text(timestamp_cells(cells, lambda reason, count: told.append((reason, count))))
     assert texts.to_pylist() == ["1970-01-01T00:00:00Z", None, "1970-01-01T00:00:01Z"]
     assert told == [("a timestamp in an unknown time zone is written in UTC", 2)]
 

@@ -97,6 +97,15 @@ def narrow(cells: pa.Array) -> pa.Array:
     return text(offsets, octets, validity(cells))
 
 
+def with_validity(texts: pa.Array, cells: pa.Array) -> pa.Array:
+    """Return texts that are NULL exactly where the cells are."""
+    if not cells.null_count:
+        return texts
+    if texts.offset:
+        texts = pa.concat_arrays([texts])
+    return pa.Array.from_buffers(texts.type, len(cells), [validity(cells), *texts.buffers()[1:]])
+
+
 def spread(texts: pa.Array, cells: pa.Array) -> pa.Array:
     """Return texts, of which there is one for each value of `cells`, with the NULLs of `cells` between them."""
     if not cells.null_count:

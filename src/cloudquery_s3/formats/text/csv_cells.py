@@ -10,30 +10,26 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv, types
 
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, narrow, spans, text, valid_flags, validity
+from cloudquery_s3.formats.text.columns import BARE, DENSE, QUOTES, Cells, Patch
 from cloudquery_s3.formats.text.escapes import ranks, rows_with
-from cloudquery_s3.formats.text.nested import bare_text, is_bare, json_renderer, mark_of, plain_kernel
+from cloudquery_s3.formats.text.nested import bare_text, is_bare, json_renderer, mark_of, plain_renderer
 from cloudquery_s3.formats.text.network import inet_text
 from cloudquery_s3.formats.text.octets import mac_text, uuid_text
+from cloudquery_s3.formats.text.rows import whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeAlias
 
-    from cloudquery_s3.formats.text.nested import Render, Report
-
-    Kernel: TypeAlias = Callable[[pa.Array, Report], pa.Array]
+    from cloudquery_s3.formats.text.columns import Render, Report
 
 BAD_INET: Final = "a network address that does not parse is written as it is"
 PLAIN_LETTERS: Final = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-./:=")
 """What numbers, dates, base64 and the like consist of: only a delimiter among these forces quotes on them."""
 
 _BARE_ROWS: Final = csv.WriteOptions(include_header=False, eol="", batch_size=256)
-_DENSE: Final = 4
-"""A column is quoted whole if at least every so-many-th cell needs it, else only those cells are."""
 _QUOTE: Final = ord('"')
 _CARRIAGE_RETURN: Final = ord("\r")
 _LINE_FEED: Final = ord("\n")
@@ -42,25 +38,25 @@ _OPENS_BLANK: Final = np.isin(np.arange(256), [*b"\t\v\f \\", 0xC2, 0xE1, 0xE2, 
 """The first bytes of what Go takes for white space, and of `\\.`."""
 
 
-def csv_renderer(field: pa.Field, delimiter: int) -> Kernel:
+def csv_renderer(field: pa.Field, delimiter: int) -> Render:
     """Return what renders columns of a field, of core types (`normalise`), as CSV cells between such delimiters.
 
-    The text is NULL where the column is, and has its quotes.
+    The text is NULL where the column is.
 
     Raises:
         ValueError: the field's type cannot be written as text.
     """
-    kernel, plain = _kernel(field)
+    render, plain = _renderer(field)
     if plain and delimiter not in PLAIN_LETTERS:
-        return kernel
-    return partial(_quoted, kernel, delimiter)
+        return render
+    return partial(_quoted, render, delimiter)
 
 
-def _quoted(kernel: Kernel, delimiter: int, cells: pa.Array, report: Report) -> pa.Array:
-    return quoted_where_needed(kernel(cells, report), delimiter)
+def _quoted(render: Render, delimiter: int, cells: pa.Array, report: Report) -> Cells:
+    return quoted_where_needed(whole_text(render(cells, report)), delimiter)
 
 
-def _kernel(field: pa.Field) -> tuple[Kernel, bool]:
+def _renderer(field: pa.Field) -> tuple[Render, bool]:
     """Return what makes text of a column, and whether that text only has `PLAIN_LETTERS`."""
     kind, mark = field.type, mark_of(field)
     if mark in _MARKED:
@@ -70,57 +66,65 @@ def _kernel(field: pa.Field) -> tuple[Kernel, bool]:
     if mark == "interval_month" or (is_bare(kind) and mark is None):
         return partial(_bare, partial(bare_text, json=False)), True
     if mark is not None or types.is_nested(kind) or types.is_interval(kind):
-        return partial(_as_json, json_renderer(field, html=True)), False
+        return json_renderer(field, html=True), False
     may_be_empty = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
-    return plain_kernel(kind, trim=False), not may_be_empty
+    return plain_renderer(kind, trim=False), not may_be_empty
 
 
-def _same(cells: pa.Array, _report: Report) -> pa.Array:
-    return cells
+def _same(cells: pa.Array, _report: Report) -> Cells:
+    return Cells(cells)
 
 
-def _bare(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Report) -> pa.Array:
-    return kernel(cells)
+def _bare(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Report) -> Cells:
+    return Cells(kernel(cells))
 
 
-def _as_json(render: Render, cells: pa.Array, report: Report) -> pa.Array:
-    return render(cells, report).text
-
-
-def _inet(cells: pa.Array, report: Report) -> pa.Array:
+def _inet(cells: pa.Array, report: Report) -> Cells:
     texts, unparsable = inet_text(cells)
     report(BAD_INET, unparsable)
-    return texts
+    return Cells(texts)
 
 
-def quoted_where_needed(texts: pa.Array, delimiter: int) -> pa.Array:
+def quoted_where_needed(texts: pa.Array, delimiter: int) -> Cells:
     r"""Return text or binary cells as CSV has them: in quotes where that is needed, inner quotes doubled.
 
     It is for cells that hold the delimiter, a quote or a line break, begin with white space or are `\.`, as the
     reference has it; and for empty ones, so that they differ from NULL (contract H23). Bytes that are not UTF-8 stay.
     """
-    needed = _needing(texts, delimiter)
-    plain_texts = narrow(texts)
-    if not needed.any():
-        return plain_texts
-    if int(needed.sum()) * _DENSE < len(texts):
-        return pc.replace_with_mask(plain_texts, pa.array(needed), all_quoted(plain_texts.filter(pa.array(needed))))
-    quoted = all_quoted(plain_texts)
-    others = valid_flags(texts) & ~needed
-    if not others.any():
-        return quoted
-    return pc.replace_with_mask(quoted, pa.array(others), plain_texts.filter(pa.array(others)))
-
-
-def _needing(texts: pa.Array, delimiter: int) -> Flags:
-    """Return which cells need quotes."""
     offsets, octets = spans(texts)
+    quotes = octets == _QUOTE
+    if not quotes.any():
+        return _in_shells(Cells(narrow(texts)), _needing(texts, offsets, octets, None, delimiter))
+    counts = np.diff(ranks(quotes, offsets))
+    doubled = counts > 0
+    if texts.null_count:
+        doubled &= valid_flags(texts)
+    return _in_shells(_doubled(narrow(texts), doubled, counts), _needing(texts, offsets, octets, doubled, delimiter))
+
+
+def _in_shells(cells: Cells, quoted: Flags) -> Cells:
+    return Cells(cells.text, (BARE, QUOTES), quoted.view(np.int8), cells.patch) if quoted.any() else cells
+
+
+def _doubled(texts: pa.Array, doubled: Flags, counts: Offsets) -> Cells:
+    """Return texts, some of them in quotes, with their inner quotes doubled; `counts` of these."""
+    rows = np.flatnonzero(doubled)
+    if len(rows) * DENSE < len(texts):
+        return Cells(texts, patch=Patch(rows, all_quoted(texts.take(pa.array(rows)), counts[rows])))
+    quoted = all_quoted(texts, counts)
+    if len(rows) == len(texts) - texts.null_count:
+        return Cells(quoted)
+    rows = np.flatnonzero(valid_flags(texts) & ~doubled)
+    return Cells(quoted, patch=Patch(rows, texts.take(pa.array(rows))))
+
+
+def _needing(texts: pa.Array, offsets: Offsets, octets: Octets, doubled: Flags | None, delimiter: int) -> Flags:
+    """Return which cells need quotes, but those that are in them already."""
     lengths = np.diff(offsets)
     needed: Flags = lengths == 0
-    quotes = octets == _QUOTE
-    if quotes.any():
-        needed |= rows_with(quotes, offsets)
     rest = ~needed
+    if doubled is not None:
+        rest &= ~doubled
     if texts.null_count:
         valid = valid_flags(texts)
         needed &= valid
@@ -131,14 +135,13 @@ def _needing(texts: pa.Array, delimiter: int) -> Flags:
     return needed
 
 
-def all_quoted(texts: pa.Array) -> pa.Array:
+def all_quoted(texts: pa.Array, inner_quotes: Offsets) -> pa.Array:
     """Return string cells in quotes, inner quotes doubled, whether needed or not; NULL stays NULL.
 
     Arrow's CSV writer does the work: one column, nothing between its rows. It is the fastest way there is to double
-    quotes, and the size of each cell follows from counting them.
+    quotes, and the size of each cell follows from how many it has.
     """
-    offsets, octets = spans(texts)
-    sizes = np.diff(offsets.astype(np.int64) + ranks(octets == _QUOTE, offsets)) + 2
+    sizes = np.diff(spans(texts)[0]) + inner_quotes + 2
     if texts.null_count:
         sizes[~valid_flags(texts)] = 0
     ends = np.zeros(len(texts) + 1, np.int64)
@@ -159,11 +162,6 @@ def _add_breaking(needed: Flags, rest: Flags, texts: pa.Array, delimiter: int) -
         marks |= (octets == _CARRIAGE_RETURN) | (octets == _LINE_FEED)
     if marks.any():
         needed[rest] |= rows_with(marks, offsets)
-
-
-def never_blank(cells: pa.Array) -> pa.Array:
-    """Return a column of which no cell is written as nothing, for a table of this column only: NULL is quoted."""
-    return cells.fill_null('""') if cells.null_count else cells
 
 
 def _opens_badly(offsets: Offsets, octets: Octets, lengths: Offsets) -> Flags:
@@ -196,7 +194,7 @@ def _letter(offsets: Offsets, octets: Octets, rows: Offsets, index: int) -> Octe
     return letters
 
 
-_MARKED: Final[dict[str | None, tuple[Kernel, bool]]] = {
+_MARKED: Final[dict[str | None, tuple[Render, bool]]] = {
     "json": (_same, False),
     "inet": (_inet, False),
     "uuid": (partial(_bare, uuid_text), True),

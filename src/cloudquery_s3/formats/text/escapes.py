@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, narrow, spans, text, validity, without_hidden
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from cloudquery_s3.formats.text.columns import DENSE, Cells, Patch
+from cloudquery_s3.formats.text.rows import whole_text
 
 _QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")
@@ -33,8 +31,6 @@ _CONTROLS_OF_OTHERS: Final = (0x08, 0x0C)
 _STRAYS: Final = re.compile("[\udc80-\udcff]")
 """The code units that "surrogateescape" makes of bytes that are not UTF-8; no valid text has them."""
 _BLOCK_BYTES: Final = 1 << 18
-_DENSE: Final = 4
-"""A column is rewritten whole if at least every so-many-th cell needs it, else only those cells are."""
 
 
 def ranks(marks: Flags, offsets: Offsets) -> npt.NDArray[np.int64]:
@@ -67,16 +63,24 @@ def json_escaped(cells: pa.Array, *, html: bool) -> pa.Array:
 
     Each byte that is not UTF-8 becomes `\ufffd`.
     """
+    return whole_text(json_insides(cells, html=html))
+
+
+def json_insides(cells: pa.Array, *, html: bool) -> Cells:
+    """Return what `json_escaped` returns, the escaped cells apart from the others where they are few."""
     cells = without_hidden(cells)
     offsets, octets = spans(cells)
     if not len(octets):
-        return narrow(cells)
+        return Cells(narrow(cells))
     if int(octets.max()) >= _ASCII_END and not is_utf8(cells):
-        return _escaped_one_by_one(cells, html=html)
+        return Cells(_escaped_one_by_one(cells, html=html))
     marks = _json_marks(octets, html=html)
     if marks is None:
-        return narrow(cells)
-    return _rewrite(cells, rows_with(marks, offsets), lambda some: _json_escaped_whole(some, html=html))
+        return Cells(narrow(cells))
+    touched = np.flatnonzero(rows_with(marks, offsets))
+    if len(touched) * DENSE >= len(cells):
+        return Cells(_json_escaped_whole(cells, html=html))
+    return Cells(narrow(cells), patch=Patch(touched, _json_escaped_whole(cells.take(pa.array(touched)), html=html)))
 
 
 def html_escaped(cells: pa.Array) -> pa.Array:
@@ -90,16 +94,6 @@ def html_escaped(cells: pa.Array) -> pa.Array:
     if separators is not None:
         ends += 3 * ranks(separators, offsets)
     return text(ends, _replace_html(octets.tobytes()), validity(cells))
-
-
-def _rewrite(cells: pa.Array, touched: Flags, rewrite: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    if int(touched.sum()) * _DENSE >= len(cells):
-        return rewrite(cells)
-    some = rewrite(cells.take(pa.array(np.flatnonzero(touched))))
-    others = narrow(cells)
-    if others.type != some.type:
-        others, some = others.cast(pa.large_string()), some.cast(pa.large_string())
-    return pc.replace_with_mask(others, pa.array(touched), some)
 
 
 def is_utf8(cells: pa.Array) -> bool:

@@ -14,24 +14,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from cloudquery_s3.formats.text.buffers import validity
-from cloudquery_s3.formats.text.escapes import json_escaped
+from cloudquery_s3.formats.text.buffers import with_validity
+from cloudquery_s3.formats.text.columns import BARE, Cells, quoted_values
+from cloudquery_s3.formats.text.constants import render_column
+from cloudquery_s3.formats.text.escapes import json_escaped, json_insides
 from cloudquery_s3.formats.text.json_cells import json_cells
 from cloudquery_s3.formats.text.numbers import decimal_text, float_text
 from cloudquery_s3.formats.text.octets import UUID_BYTES, base64_text, mac_text, uuid_text
-from cloudquery_s3.formats.text.rows import Cells, glue, quoted_values
+from cloudquery_s3.formats.text.rows import glue, glued_bytes
 from cloudquery_s3.formats.text.spans_of_time import duration_text, interval_json
-from cloudquery_s3.formats.text.temporal import date_text, time_text, timestamp_text
+from cloudquery_s3.formats.text.temporal import date_text, time_cells, timestamp_cells
 from cloudquery_s3.table import Extension, extension_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import TypeAlias
 
-    Report: TypeAlias = Callable[[str, int], None]
-    """Takes note of altered cells: the reason, and how many."""
-    Render: TypeAlias = Callable[[pa.Array, Report], Cells]
-    """Turns a column into text. A Report hears of cells that are not written as they came."""
+    from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.formats.text.columns import Render, Report
 
 _NO_TEXT: Final = "a column of type {} cannot be written as text"
 
@@ -64,12 +63,12 @@ def json_renderer(field: pa.Field, *, html: bool) -> Render:
     if types.is_nested(kind):
         return _nested(kind, html=html)
     if types.is_string(kind) or types.is_large_string(kind):
-        return partial(_quoted, partial(json_escaped, html=html))
+        return partial(_string, html=html)
     if types.is_interval(kind):
         return partial(_bare, partial(interval_json, mark=None))
     if is_bare(kind):
         return partial(_bare, partial(bare_text, json=True))
-    return partial(_plain, plain_kernel(kind, trim=True))
+    return partial(_plain, plain_renderer(kind, trim=True))
 
 
 def json_text(cells: pa.Array, field: pa.Field, report: Report, *, html: bool) -> Cells:
@@ -82,19 +81,24 @@ def _bare(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Repo
 
 
 def _quoted(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Report) -> Cells:
-    return quoted_values(kernel(cells))
+    return quoted_values(Cells(kernel(cells)))
 
 
-def _plain(kernel: Callable[[pa.Array, Report], pa.Array], cells: pa.Array, report: Report) -> Cells:
+def _string(cells: pa.Array, _report: Report, *, html: bool) -> Cells:
+    return quoted_values(json_insides(cells, html=html))
+
+
+def _plain(kernel: Render, cells: pa.Array, report: Report) -> Cells:
     return quoted_values(kernel(cells, report))
 
 
 def _marked(mark: Extension, *, html: bool) -> Render:
     if mark == "json":
         return partial(_json, html=html)
+    if mark == "inet":
+        return partial(_string, html=html)
     kernels: dict[str, Callable[[pa.Array], pa.Array]] = {
         "uuid": uuid_text,
-        "inet": partial(json_escaped, html=html),
         "mac": partial(mac_text, empty=""),
     }
     return partial(_quoted, kernels[mark]) if mark in kernels else partial(_bare, partial(interval_json, mark=mark))
@@ -116,7 +120,7 @@ def bare_text(cells: pa.Array, *, json: bool) -> pa.Array:
     return float_text(cells, json=json) if types.is_floating(cells.type) else cells.cast(pa.string())
 
 
-def plain_kernel(kind: pa.DataType, *, trim: bool) -> Callable[[pa.Array, Report], pa.Array]:
+def plain_renderer(kind: pa.DataType, *, trim: bool) -> Render:
     """Return what makes text, without need of escapes, of dates, times, decimals, durations and binary data.
 
     `trim` cuts the fraction of a time of day to its significant digits, as JSON has it.
@@ -125,20 +129,17 @@ def plain_kernel(kind: pa.DataType, *, trim: bool) -> Callable[[pa.Array, Report
         ValueError: the type is none of these.
     """
     if types.is_timestamp(kind):
-        return timestamp_text
+        return timestamp_cells
     if types.is_time(kind):
-        return _without_report(partial(time_text, trim=trim))
+        return partial(_time, trim=trim)
     for is_kind, kernel in _PLAIN_KERNELS:
         if is_kind(kind):
-            return _without_report(kernel)
+            return partial(_bare, kernel)
     raise ValueError(_NO_TEXT.format(kind))
 
 
-def _without_report(kernel: Callable[[pa.Array], pa.Array]) -> Callable[[pa.Array, Report], pa.Array]:
-    def text(cells: pa.Array, _report: Report) -> pa.Array:
-        return kernel(cells)
-
-    return text
+def _time(cells: pa.Array, _report: Report, *, trim: bool) -> Cells:
+    return time_cells(cells, trim=trim)
 
 
 def _nested(kind: pa.DataType, *, html: bool) -> Render:
@@ -168,12 +169,19 @@ class ObjectText:
         columns = [render(members[index], reports[index]) for index, render in self._members]
         return glue(columns, self._between, "null")
 
+    def bytes(self, members: Sequence[pa.Array], reports: Sequence[Report], count: int) -> list[Chunk]:
+        """Return the bytes of `count` objects, one behind the other."""
+        if not self._members:
+            return [self._empty.encode() * count]
+        columns = [render_column(render, members[index], reports[index]) for index, render in self._members]
+        return glued_bytes(columns, self._between, "null", count)
+
 
 def _struct(objects: ObjectText, cells: pa.Array, report: Report) -> Cells:
     count = cells.type.num_fields
     # what stands beneath a NULL is no cell: it must be neither checked nor reported
     members = cells.flatten() if cells.null_count else [cells.field(index) for index in range(count)]
-    return Cells(_with_validity(objects(members, [report] * count, len(cells)), cells))
+    return Cells(with_validity(objects(members, [report] * count, len(cells)), cells))
 
 
 def _map(entry: Render, cells: pa.Array, report: Report) -> Cells:
@@ -190,15 +198,13 @@ def _list(item: Render, cells: pa.Array, report: Report) -> Cells:
     counts = (lengths.fill_null(0) if lengths.null_count else lengths).to_numpy()
     offsets = np.zeros(len(cells) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
-    texts, quoted, comma = values.text, False, ","
-    if values.quoted is True:
-        quoted, comma = counts > 0, '","'
-    elif values.quoted is not False:
-        texts = glue([values], ["", ""], "null")
-    elif texts.null_count:
-        texts = texts.fill_null("null")
-    joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), texts), comma)
-    return Cells(_with_validity(glue([Cells(joined, quoted)], ["[", "]"], ""), cells))
+    if values.which is None and values.patch is None and not values.text.null_count:
+        texts, (before, after) = values.text, values.shells[0]
+    else:
+        texts, (before, after) = glue([values], ["", ""], "null"), BARE
+    joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), texts), f"{after},{before}")
+    empty = None if before == after == "" else (counts == 0).view(np.int8)
+    return Cells(with_validity(joined, cells), ((f"[{before}", f"{after}]"), ("[", "]")), empty)
 
 
 def _key_order(names: Sequence[str], *, html: bool) -> list[tuple[str, int]]:
@@ -210,14 +216,6 @@ def _key_order(names: Sequence[str], *, html: bool) -> list[tuple[str, int]]:
     escaped = json_escaped(pa.array(list(last), pa.string()), html=html).to_pylist()
     keys = [(f'"{key}"', index) for key, index in zip(escaped, last.values(), strict=True)]
     return sorted(keys, key=lambda item: item[0].encode())
-
-
-def _with_validity(texts: pa.Array, cells: pa.Array) -> pa.Array:
-    if not cells.null_count:
-        return texts
-    if texts.offset:
-        texts = pa.concat_arrays([texts])
-    return pa.Array.from_buffers(texts.type, len(cells), [validity(cells), *texts.buffers()[1:]])
 
 
 _PLAIN_KERNELS: Final = (

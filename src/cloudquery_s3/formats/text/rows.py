@@ -1,85 +1,175 @@
-"""Columns of text glued into rows of text."""
+"""Columns of text put together as rows of text.
+
+A row is a sequence of pieces: its cells, and before, between and behind them the seams, each a literal with what
+surrounds the cells at its sides. All pieces lie in one array, and one `take` copies them in order. It does so at the
+speed of the processor's cache as long as that array fits there, so long columns are taken block by block.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.text.buffers import Flags, valid_flags
+from cloudquery_s3.formats.text.buffers import (
+    Flags,
+    empty_text,
+    narrow,
+    row_bytes,
+    spans,
+    text,
+    valid_flags,
+    with_validity,
+)
+from cloudquery_s3.formats.text.columns import BARE, Cells, Patch, Shell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
 
-_QUOTE: Final = '"'
+    from cloudquery_s3.chunk import Chunk
 
+    Places: TypeAlias = npt.NDArray[np.int32]
 
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """A column as text.
-
-    Attributes:
-        text: a string array; NULL where the cell is NULL.
-        quoted: which cells stand in quotes that `text` does not hold: all, none, or a flag for each.
-    """
-
-    text: pa.Array
-    quoted: bool | Flags = False
-
-
-def quoted_values(text: pa.Array) -> Cells:
-    """Return text of which each value stands in quotes, but no NULL does."""
-    return Cells(text, valid_flags(text) if text.null_count else True)
+_BLOCK_BYTES: Final = 2 << 20
+_SMALL_LIMIT: Final = 2**31 - 1
 
 
 def glue(columns: Sequence[Cells], between: Sequence[str], null: str) -> pa.Array:
     """Return rows of text: `between[0]`, first column, `between[1]`, second column, .. `between[-1]`.
 
-    There is one more piece of `between` than there are columns, and at least one column. NULL is written as `null`.
+    There is one more literal in `between` than there are columns, and at least one column. NULL is written as `null`.
     """
-    pieces: list[pa.Array | pa.Scalar] = []
-    left: bool | Flags = False
-    for literal, column in zip(between, columns, strict=False):
-        pieces += [_seam(literal, left, column.quoted), column.text]
-        left = column.quoted
-    pieces.append(_seam(between[-1], left, False))  # noqa: FBT003 - nothing follows that could be quoted
-    return _joined(pieces, "", null)
+    rows = len(columns[0].text)
+    if not rows:
+        return empty_text()
+    frame = _Frame(columns, [literal.encode() for literal in between], null)
+    offsets, octets = spans(frame.filled(0, rows))
+    return text(np.ascontiguousarray(offsets[:: 2 * len(columns) + 1]), octets, None)
 
 
-def lines(columns: Sequence[pa.Array], delimiter: str) -> pa.Array:
-    """Return rows of text: the columns with a delimiter between them, and a line feed. NULL is written as nothing."""
-    last = _joined([columns[-1], pa.scalar("\n")], "", "")
-    return _joined([*columns[:-1], last], delimiter, "")
+def glued_bytes(columns: Sequence[Cells], between: Sequence[str], null: str, rows: int) -> list[Chunk]:
+    """Return the bytes of the rows that `glue` returns, in order; columns may be constant."""
+    varying, literals = _folded(columns, between, null)
+    if not (varying and rows):
+        return [literals[0] * rows]
+    frame = _Frame(varying, literals, null)
+    step = -(-rows // max(1, frame.size // _BLOCK_BYTES))
+    return [row_bytes(frame.filled(start, min(step, rows - start))) for start in range(0, rows, step)]
 
 
-def _joined(pieces: Sequence[pa.Array | pa.Scalar], separator: str, null: str) -> pa.Array:
-    wide = any(pa.types.is_large_string(piece.type) for piece in pieces)
-    kind = pa.large_string() if wide else pa.string()
-    if wide:
-        pieces = [piece.cast(kind) for piece in pieces]
-    return pc.binary_join_element_wise(
-        *pieces, pa.scalar(separator, kind), null_handling="replace", null_replacement=null
-    )
+def whole_text(column: Cells) -> pa.Array:
+    """Return a column's text with what surrounds each value; NULL stays NULL."""
+    if column.shells == (BARE,) and column.patch is None:
+        return column.text
+    return with_validity(glue([column], ["", ""], ""), column.text)
 
 
-def _seam(literal: str, left: bool | Flags, right: bool | Flags) -> pa.Array | pa.Scalar:  # noqa: FBT001 - flags of cells
-    """Return what stands between two columns: a literal, and the quotes of the cells at its sides."""
-    if isinstance(left, bool) and isinstance(right, bool):
-        return _scalars(literal)[left + 2 * right]
-    which = np.multiply(right, 2, dtype=np.int8) + left
-    return _variants(literal).take(pa.array(which))
+def _folded(columns: Sequence[Cells], between: Sequence[str], null: str) -> tuple[list[Cells], list[bytes]]:
+    """Return the columns that vary, and as literals between them all that does not."""
+    varying: list[Cells] = []
+    literals: list[bytes] = []
+    literal = between[0].encode()
+    for column, following in zip(columns, between[1:], strict=True):
+        if column.constant:
+            literal += _constant(column, null) + following.encode()
+        else:
+            varying.append(column)
+            literals.append(literal)
+            literal = following.encode()
+    return varying, [*literals, literal]
 
 
-@lru_cache(maxsize=4096)
-def _variants(literal: str) -> pa.Array:
-    """Return a literal without quotes, with one before, one after, and both."""
-    return pa.array([literal, _QUOTE + literal, literal + _QUOTE, _QUOTE + literal + _QUOTE])
+def _constant(column: Cells, null: str) -> bytes:
+    if column.text.null_count:
+        return null.encode()
+    before, after = column.shells[0 if column.which is None else int(column.which[0])]
+    return b"".join((before.encode(), spans(column.text)[1].tobytes(), after.encode()))
 
 
-@lru_cache(maxsize=4096)
-def _scalars(literal: str) -> list[pa.Scalar]:
-    return list(_variants(literal))
+class _Frame:
+    """Where the pieces of each row are.
+
+    They lie in one array: the literals, of which the first is empty, then the cells of one column after the other, then
+    those that stand in their stead. Which seam it is follows from the shells of the cells at its sides.
+
+    Attributes:
+        size: how many bytes the cells have.
+    """
+
+    def __init__(self, columns: Sequence[Cells], between: Sequence[bytes], null: str) -> None:
+        texts = [column.text for column in columns]
+        patches = [column.patch for column in columns]
+        all_texts = [*texts, *(patch.text for patch in patches if patch is not None)]
+        self.size = _size(all_texts)
+        wide = self.size > _SMALL_LIMIT or any(pa.types.is_large_string(one.type) for one in all_texts)
+        self._kind = pa.large_string() if wide else pa.string()
+        self._texts = [self._fitting(one) for one in texts]
+        self._patches = [one and Patch(one.rows, self._fitting(one.text)) for one in patches]
+        self._sides = [_side(column, null) for column in columns]
+        self._strides = np.array([*(len(shells) for shells, _, _ in self._sides[1:]), 1], np.int32)
+        literals, self._seams = _literals([shells for shells, _, _ in self._sides], between)
+        self._literals = narrow(pa.array(literals, pa.binary())).cast(self._kind)
+        self._unmarked = np.empty((0, 0), np.int32)
+
+    def filled(self, start: int, rows: int) -> pa.Array:
+        """Return the pieces of some rows, row by row: a seam, a cell, a seam, .. a seam."""
+        places = self._places(rows).copy()
+        pool = [self._literals, *(one.slice(start, rows) for one in self._texts)]
+        size = len(self._literals) + rows * len(self._texts)
+        for index, (patch, (_, which, nulls)) in enumerate(zip(self._patches, self._sides, strict=True)):
+            seam, cells, next_seam = places[2 * index : 2 * index + 3]
+            if patch is not None:
+                first, last = np.searchsorted(patch.rows, (start, start + rows)).tolist()
+                pool.append(patch.text.slice(first, last - first))
+                cells[patch.rows[first:last] - start] = np.arange(size, size + last - first)
+                size += last - first
+            if which is not None:
+                seam += which[start : start + rows]
+                next_seam += which[start : start + rows] * self._strides[index]
+            if nulls is not None:
+                cells *= ~nulls[start : start + rows]  # the first literal, which is empty, is at 0
+        return pc.take(pa.concat_arrays(pool), pa.array(places.T.reshape(-1)), boundscheck=False)
+
+    def _fitting(self, cells: pa.Array) -> pa.Array:
+        return cells if cells.type == self._kind else cells.cast(self._kind)
+
+    def _places(self, rows: int) -> Places:
+        """Return where the pieces are when all cells have their column's first shell; a row for each piece."""
+        if self._unmarked.shape[1] != rows:
+            self._unmarked = places = np.empty((2 * len(self._texts) + 1, rows), np.int32)
+            places[::2] = self._seams[:, None]
+            first = np.arange(len(self._texts), dtype=np.int32) * rows + len(self._literals)
+            np.add(np.arange(rows, dtype=np.int32), first[:, None], out=places[1::2])
+        return self._unmarked
+
+
+def _size(texts: Sequence[pa.Array]) -> int:
+    """Return how many bytes texts have; the exact figure, which matters for slices, is dear for small ones."""
+    held: int = sum(one.get_total_buffer_size() for one in texts)
+    return held if held < _BLOCK_BYTES else sum(one.nbytes for one in texts)
+
+
+def _literals(shells: Sequence[tuple[Shell, ...]], between: Sequence[bytes]) -> tuple[list[bytes], Places]:
+    """Return every literal in every pair of shells, and where those of each seam start."""
+    literals = [b""]
+    starts = []
+    left: tuple[Shell, ...] = (BARE,)
+    for literal, right in zip(between, [*shells, (BARE,)], strict=True):
+        starts.append(len(literals))
+        literals += [after.encode() + literal + before.encode() for _, after in left for before, _ in right]
+        left = right
+    return literals, np.array(starts, np.int32)
+
+
+def _side(column: Cells, null: str) -> tuple[tuple[Shell, ...], npt.NDArray[np.int8] | None, Flags | None]:
+    """Return a column's shells, NULL's among them; the index of each cell's; and which cells are NULL."""
+    if not column.text.null_count:
+        return column.shells, column.which, None
+    nulls = ~valid_flags(column.text)
+    last = np.int8(len(column.shells))
+    which = nulls * last if column.which is None else np.where(nulls, last, column.which)
+    return (*column.shells, (null, "")), which, nulls

@@ -20,10 +20,11 @@ from cloudquery_s3.formats.text.buffers import (
     valid_flags,
     validity,
 )
+from cloudquery_s3.formats.text.columns import DENSE, Cells, Patch
 from cloudquery_s3.formats.text.zones import UTC, zone_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from cloudquery_s3.formats.text.columns import Report
 
 Counts: TypeAlias = npt.NDArray[np.int64]
 
@@ -56,29 +57,29 @@ def date_text(cells: pa.Array) -> pa.Array:
     return _with_nulls(texts, cells)
 
 
-def time_text(cells: pa.Array, *, trim: bool) -> pa.Array:
+def time_cells(cells: pa.Array, *, trim: bool) -> Cells:
     """Return `time32` or `time64` cells as `HH:MM:SS` and their unit's digits, cut to the significant ones by `trim`.
 
     A value outside one day is taken modulo a day.
     """
     if not len(cells):
-        return empty_text()
+        return Cells(empty_text())
     kind = cells.type
     wide = np.int64 if pa.types.is_time64(kind) else np.int32
     per_day = _PER_SECOND[kind.unit] * _DAY_S
     values = np.where(valid_flags(cells), numbers(cells, wide).astype(np.int64) % per_day, 0).astype(wide)
     rows = _rows(pa.array(values).cast(kind).cast(pa.string()))
-    return _trimmed(rows, _TIME_CHARS, validity(cells)) if trim else text_of_rows(rows, validity(cells))
+    return _trimmed(rows, _TIME_CHARS, cells) if trim else Cells(text_of_rows(rows, validity(cells)))
 
 
-def timestamp_text(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
+def timestamp_cells(cells: pa.Array, report: Report) -> Cells:
     """Return `timestamp` cells by RFC 3339, in their column's zone, with the significant digits of the fraction.
 
     A column without a zone, or at no offset from UTC, gets `Z`. Years below 0 or above 9999 take the digits they need.
     An unknown zone is taken as UTC and reported (the reference stops the table there: contract H21).
     """
     if not len(cells):
-        return empty_text()
+        return Cells(empty_text())
     zone = zone_named(cells.type.tz or "")
     if zone is None:
         report(UNKNOWN_ZONE, len(cells) - cells.null_count)
@@ -86,7 +87,7 @@ def timestamp_text(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Ar
     unit = _PER_SECOND[cells.type.unit]
     ticks = np.where(valid_flags(cells), numbers(cells, np.int64), 0) if cells.null_count else numbers(cells, np.int64)
     if zone is UTC and _within_years(ticks, unit):
-        return _utc_text(ticks, cells)
+        return _utc_cells(ticks, cells)
     seconds = ticks // unit
     offsets = zone.offsets(seconds)
     odd = (seconds < _YEAR_0_S + _DAY_S) | (seconds >= _YEAR_10000_S - _DAY_S)
@@ -95,20 +96,20 @@ def timestamp_text(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Ar
         rest = zip(seconds[odd].tolist(), (ticks % unit)[odd].tolist(), offsets[odd].tolist(), strict=True)
         plain = pa.array([_timestamp(second + offset, tick, unit, offset) for second, tick, offset in rest])
         texts = pc.replace_with_mask(texts, pa.array(odd), plain)
-    return _with_nulls(texts, cells)
+    return Cells(_with_nulls(texts, cells))
 
 
 def _within_years(ticks: Counts, unit: int) -> bool:
     return bool(ticks.min() >= _YEAR_0_S * unit and ticks.max() < _YEAR_10000_S * unit) if unit < 10**9 else True
 
 
-def _utc_text(ticks: Counts, cells: pa.Array) -> pa.Array:
+def _utc_cells(ticks: Counts, cells: pa.Array) -> Cells:
     letters = _rows(pa.array(ticks).cast(pa.timestamp(cells.type.unit)).cast(pa.string()))
     rows = np.empty((len(letters), letters.shape[1] + 1), np.uint8)
     rows[:, :-1] = letters
     rows[:, _DATE_CHARS] = ord("T")
     rows[:, -1] = ord("Z")
-    return _trimmed(rows, _SECOND_CHARS, validity(cells))
+    return _trimmed(rows, _SECOND_CHARS, cells)
 
 
 def _zoned_text(local_seconds: Counts, fraction: Counts, offsets: Counts, cells: pa.Array) -> pa.Array:
@@ -137,24 +138,35 @@ def _rows(texts: pa.Array) -> Octets:
     return spans(texts)[1].reshape(len(texts), -1)
 
 
-def _trimmed(rows: Octets, dot: int, valid: pa.Buffer | None) -> pa.Array:
+def _trimmed(rows: Octets, dot: int, cells: pa.Array) -> Cells:
     """Return rows as text, without zeros at the end of the fraction that starts at column `dot`."""
+    valid = validity(cells)
     if rows.shape[1] <= dot + 1 or rows[0, dot] != _DOT:
-        return text_of_rows(rows, valid)
-    return text_of_kept(rows, _significant(rows, dot), valid)
+        return Cells(text_of_rows(rows, valid))
+    zeros = np.flatnonzero((rows[:, _fraction_end(rows, dot) - 1] == _ZERO) & valid_flags(cells))
+    if len(zeros) * DENSE >= len(rows):
+        return Cells(text_of_kept(rows, _significant(rows, dot), valid))
+    some = rows[zeros]
+    patch = Patch(zeros, text_of_kept(some, _significant(some, dot), None)) if len(zeros) else None
+    return Cells(text_of_rows(rows, valid), patch=patch)
 
 
 def _significant(rows: Octets, dot: int) -> Flags:
     """Return which letters stay when zeros at the end of a fraction go, and its point with the last of them."""
     keep = np.ones(rows.shape, np.bool_)
-    stop = dot + 1
-    while stop < rows.shape[1] and _ZERO <= rows[0, stop] < _ZERO + 10:
-        stop += 1
     later: Any = False
-    for column in range(stop - 1, dot, -1):
+    for column in range(_fraction_end(rows, dot) - 1, dot, -1):
         later = keep[:, column] = (rows[:, column] != _ZERO) | later
     keep[:, dot] = later
     return keep
+
+
+def _fraction_end(rows: Octets, dot: int) -> int:
+    """Return the column behind the fraction's last digit."""
+    stop = dot + 1
+    while stop < rows.shape[1] and _ZERO <= rows[0, stop] < _ZERO + 10:
+        stop += 1
+    return stop
 
 
 def _with_nulls(texts: pa.Array, cells: pa.Array) -> pa.Array:
