@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from cloudquery_s3.formats.normalise import Normaliser
+from cloudquery_s3.formats.per_schema import PerSchema
 from cloudquery_s3.formats.text.constants import render_column
 from cloudquery_s3.formats.text.csv_cells import csv_renderer, quoted_where_needed
 from cloudquery_s3.formats.text.pieces import pieces
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.formats.encoder import Alterations, Encoder
-    from cloudquery_s3.formats.text.columns import Cells
 
 _NO_DELIMITERS = frozenset('"\r\n')
 
@@ -44,27 +44,23 @@ class Csv:
     def __init__(self, *, delimiter: str = ",", skip_header: bool = False) -> None:
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in _NO_DELIMITERS:
             raise ValueError("the delimiter must be one byte, and neither a quote nor a line break")
-        self._delimiter = delimiter
+        self._rows = PerSchema(partial(_Rows, delimiter))
         self._skip_header = skip_header
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
         """Return the encoder of one new object."""
-        return _CsvEncoder(schema, alterations, self._delimiter, skip_header=self._skip_header)
+        return _CsvEncoder(self._rows(schema), alterations, skip_header=self._skip_header)
 
 
 class _CsvEncoder:
-    def __init__(self, schema: pa.Schema, alterations: Alterations, delimiter: str, *, skip_header: bool) -> None:
-        self._normalise = Normaliser(schema)
-        self._names = self._normalise.schema.names
-        self._columns = [
-            (csv_renderer(field, ord(delimiter)), partial(alterations.add, field.name))
-            for field in self._normalise.schema
-        ]
-        self._delimiter = delimiter
+    def __init__(self, rows: _Rows, alterations: Alterations, *, skip_header: bool) -> None:
+        self._rows = rows
+        self._alterations = alterations
         self._header_due = not skip_header
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        return [*self._header(), *(chunk for piece in pieces(batches) for chunk in self._lines(piece))]
+        rows = (chunk for piece in pieces(batches) for chunk in self._rows.lines(piece, self._alterations))
+        return [*self._header(), *rows]
 
     def finish(self) -> list[Chunk]:
         return self._header()
@@ -76,17 +72,25 @@ class _CsvEncoder:
         if not self._header_due:
             return []
         self._header_due = False
-        names = quoted_where_needed(pa.array(self._names, pa.string()), ord(self._delimiter))
-        return [f"{self._delimiter.join(whole_text(names).to_pylist())}\n".encode()]
+        return [self._rows.header]
 
-    def _lines(self, piece: pa.RecordBatch) -> list[Chunk]:
-        columns = zip(self._normalise(piece).columns, self._columns, strict=True)
-        cells = [render_column(render, column, report) for column, (render, report) in columns]
-        return self._joined(cells, piece.num_rows)
 
-    def _joined(self, cells: Sequence[Cells], count: int) -> list[Chunk]:
-        if not cells:
-            return [b"\n" * count]
-        between = ["", *[self._delimiter] * (len(cells) - 1), "\n"]
+class _Rows:
+    """Renders batches of one schema."""
+
+    def __init__(self, delimiter: str, schema: pa.Schema) -> None:
+        self._normalise = Normaliser(schema)
+        fields = list(self._normalise.schema)
+        self._renderers = [csv_renderer(field, ord(delimiter)) for field in fields]
+        names = quoted_where_needed(pa.array(schema.names, pa.string()), ord(delimiter))
+        self.header = f"{delimiter.join(whole_text(names).to_pylist())}\n".encode()
+        self._between = ["", *[delimiter] * (len(fields) - 1), "\n"]
         # in a table of one column NULL must not be written as nothing: a blank line is no row
-        return glued_bytes(cells, between, "" if len(cells) > 1 else '""', count)
+        self._null = '""' if len(fields) == 1 else ""
+
+    def lines(self, piece: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
+        if not self._renderers:
+            return [b"\n" * piece.num_rows]
+        columns = zip(self._normalise(piece).columns, self._renderers, piece.schema.names, strict=True)
+        cells = [render_column(render, column, partial(alterations.add, name)) for column, render, name in columns]
+        return glued_bytes(cells, self._between, self._null, piece.num_rows)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cloudquery_s3.formats.normalise import Normaliser
+from cloudquery_s3.formats.per_schema import PerSchema
 from cloudquery_s3.formats.text.nested import ObjectText
 from cloudquery_s3.formats.text.pieces import pieces
 from cloudquery_s3.table import same_columns
@@ -31,18 +32,22 @@ class JsonLines:
     fixed_schema = False
     content_type = "application/json"
 
+    def __init__(self) -> None:
+        self._rows = PerSchema(_Rows)
+
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
         """Return the encoder of one new object."""
-        return _JsonLinesEncoder(schema, alterations)
+        return _JsonLinesEncoder(schema, alterations, self._rows)
 
 
 class _JsonLinesEncoder:
-    def __init__(self, schema: pa.Schema, alterations: Alterations) -> None:
+    def __init__(self, schema: pa.Schema, alterations: Alterations, rows_of: PerSchema[_Rows]) -> None:
         self._alterations = alterations
-        self._rows = _Rows(schema, alterations)
+        self._rows_of = rows_of
+        self._rows = rows_of(schema)
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        return [chunk for piece in pieces(batches) for chunk in self._rows_of(piece.schema).lines(piece)]
+        return [chunk for piece in pieces(batches) for chunk in self._lines(piece)]
 
     def finish(self) -> list[Chunk]:
         return []
@@ -50,22 +55,20 @@ class _JsonLinesEncoder:
     def discard(self) -> None:
         pass
 
-    def _rows_of(self, schema: pa.Schema) -> _Rows:
-        if not same_columns(self._rows.schema, schema):
-            self._rows = _Rows(schema, self._alterations)
-        return self._rows
+    def _lines(self, piece: pa.RecordBatch) -> list[Chunk]:
+        if not same_columns(self._rows.schema, piece.schema):
+            self._rows = self._rows_of(piece.schema)
+        return self._rows.lines(piece, self._alterations)
 
 
 class _Rows:
     """Renders batches of one schema."""
 
-    def __init__(self, schema: pa.Schema, alterations: Alterations) -> None:
+    def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
         self._normalise = Normaliser(schema)
-        fields = list(self._normalise.schema)
-        self._objects = ObjectText(fields, html=False, end="}\n")
-        self._reports = [partial(alterations.add, field.name) for field in fields]
+        self._objects = ObjectText(list(self._normalise.schema), html=False, end="}\n")
 
-    def lines(self, batch: pa.RecordBatch) -> list[Chunk]:
-        columns = self._normalise(batch).columns
-        return self._objects.bytes(columns, self._reports, batch.num_rows)
+    def lines(self, batch: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
+        reports = [partial(alterations.add, name) for name in self._normalise.schema.names]
+        return self._objects.bytes(self._normalise(batch).columns, reports, batch.num_rows)
