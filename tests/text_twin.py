@@ -470,8 +470,15 @@ def tables(draw: st.DrawFn) -> tuple[list[pa.Field], list[list[Any]]]:
 
 @st.composite
 def long_tables(draw: st.DrawFn) -> tuple[list[pa.Field], list[list[Any]]]:
-    """Draw tables in which one row comes again and again between some others, and some columns have but one value."""
+    """Draw tables in which one row comes again and again between some others.
+
+    Some columns have but one value, some types come more than once.
+    """
     fields, rows = draw(tables().filter(lambda table: table[1]))
+    again = draw(st.lists(st.sampled_from(range(len(fields))), max_size=3))
+    fields = [*fields, *(fields[column].with_name(f"again {number}") for number, column in enumerate(again))]
+    after = [*rows[1:], rows[0]]
+    rows = [[*row, *(other[column] for column in again)] for row, other in zip(rows, after, strict=True)]
     picked = draw(st.lists(st.sampled_from([0] * 9 + list(range(len(rows)))), max_size=40))
     constant = draw(st.sets(st.sampled_from(range(len(fields)))))
     mixed = [[rows[0 if column in constant else row][column] for column in range(len(fields))] for row in picked]

@@ -8,12 +8,14 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations, Format
 from cloudquery_s3.formats.json_lines import JsonLines
+from cloudquery_s3.formats.text import columns
 from text_twin import Twin, batch_of, long_tables, tables
 
 SETTINGS = settings(max_examples=40, deadline=None)
@@ -58,19 +60,21 @@ def test_csv_rows_are_what_a_cell_by_cell_writer_writes(table: Table, delimiter:
 def test_columns_of_one_value_and_rare_cells_are_written_as_any_others(
     table: Table, delimiter: str, data: st.DataObject
 ) -> None:
-    """Short cuts for columns of one value, and for cells unlike the rest of theirs, show nowhere, in slices too."""
+    """Short cuts for columns of one value, of one type, and for cells unlike their column's show nowhere."""
     fields, rows = table
     start = data.draw(st.integers(0, len(rows)))
     batch = batch_of(fields, rows).slice(start)
-    for fmt in (JsonLines(), Csv(delimiter=delimiter, skip_header=True)):
-        twin = Twin()
-        expected = b"".join(
-            twin.json_line(fields, row) if isinstance(fmt, JsonLines) else twin.csv_line(fields, row, delimiter)
-            for row in rows[start:]
-        )
-        got, alterations = written(fmt, [batch], batch.schema)
-        assert got == expected
-        assert alterations.cells == twin.altered
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_SHORT", data.draw(st.sampled_from([0, columns._SHORT])))
+        for fmt in (JsonLines(), Csv(delimiter=delimiter, skip_header=True)):
+            twin = Twin()
+            expected = b"".join(
+                twin.json_line(fields, row) if isinstance(fmt, JsonLines) else twin.csv_line(fields, row, delimiter)
+                for row in rows[start:]
+            )
+            got, alterations = written(fmt, [batch], batch.schema)
+            assert got == expected
+            assert alterations.cells == twin.altered
 
 
 @SETTINGS

@@ -70,7 +70,7 @@ def concatenated(columns: list[list[str | None]], between: list[str], null: str)
 def test_rows_are_what_concatenation_makes(table: tuple[list[Column], list[str]], null: str) -> None:
     """Every cell stands in its own shell, in its own row, between its literals, whatever its column is made of."""
     columns, between = table
-    rows = glue([cells for cells, _ in columns], between, null)
+    rows = glue([cells for cells, _ in columns], between, null, len(columns[0][1]))
     assert rows.to_pylist() == concatenated([expected for _, expected in columns], between, null)
 
 
@@ -105,7 +105,9 @@ def test_bytes_of_blocks_and_constant_columns_are_those_of_the_rows(
         patch.setattr(text_rows, "_BLOCK_BYTES", data.draw(st.integers(1, 200)))
         patch.setattr(text_rows, "_SMALL_LIMIT", data.draw(st.integers(0, 200)))
         chunks = glued_bytes(given_columns, between, "null", count)
-    assert b"".join(chunks).decode() == "".join(concatenated(expected, between, "null"))
+        rows = glue(given_columns, between, "null", count)
+    assert rows.to_pylist() == concatenated(expected, between, "null")
+    assert b"".join(chunks).decode() == "".join(rows.to_pylist())
 
 
 @SETTINGS

@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from cloudquery_s3.formats.normalise import Normaliser
 from cloudquery_s3.formats.per_schema import PerSchema
-from cloudquery_s3.formats.text.constants import render_column
 from cloudquery_s3.formats.text.csv_cells import csv_renderer, quoted_where_needed
 from cloudquery_s3.formats.text.pieces import pieces
+from cloudquery_s3.formats.text.renderers import Renderers
 from cloudquery_s3.formats.text.rows import glued_bytes, whole_text
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class _Rows:
     def __init__(self, delimiter: str, schema: pa.Schema) -> None:
         self._normalise = Normaliser(schema)
         fields = list(self._normalise.schema)
-        self._renderers = [csv_renderer(field, ord(delimiter)) for field in fields]
+        self._renderers = Renderers(fields, partial(csv_renderer, delimiter=ord(delimiter)))
         names = quoted_where_needed(pa.array(schema.names, pa.string()), ord(delimiter))
         self.header = f"{delimiter.join(whole_text(names).to_pylist())}\n".encode()
         self._between = ["", *[delimiter] * (len(fields) - 1), "\n"]
@@ -89,8 +89,8 @@ class _Rows:
         self._null = '""' if len(fields) == 1 else ""
 
     def lines(self, piece: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
-        if not self._renderers:
+        names = piece.schema.names
+        if not names:
             return [b"\n" * piece.num_rows]
-        columns = zip(self._normalise(piece).columns, self._renderers, piece.schema.names, strict=True)
-        cells = [render_column(render, column, partial(alterations.add, name)) for column, render, name in columns]
+        cells = self._renderers(self._normalise(piece).columns, [partial(alterations.add, name) for name in names])
         return glued_bytes(cells, self._between, self._null, piece.num_rows)

@@ -40,7 +40,7 @@ def union_text(array: pa.Array, members: Sequence[Retyped]) -> pa.Array:
         values = array.field(index)
         values = (member.convert(values) if member.convert else values).take(pa.array(places[mine]))
         cells = json_text(values, member.field, _unreported, html=True)
-        texts.append(glue([cells], [f"[{code},", "]"], "null").cast(pa.binary()))
+        texts.append(glue([cells], [f"[{code},", "]"], "null", len(mine)).cast(pa.binary()))
         rows.append(mine)
     return pa.concat_arrays(texts).take(pa.array(np.argsort(np.concatenate(rows))))
 

@@ -22,8 +22,8 @@ Shell: TypeAlias = tuple[str, str]
 
 BARE: Final[Shell] = ("", "")
 QUOTES: Final[Shell] = ('"', '"')
-DENSE: Final = 4
-"""A column is rewritten whole if at least every so-many-th cell needs it, else only those cells are."""
+_DENSE: Final = 4
+_SHORT: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,11 @@ class Cells:
     which: npt.NDArray[np.int8] | None = None
     patch: Patch | None = None
     constant: bool = False
+
+
+def are_few(some: int, cells: int) -> bool:
+    """Tell whether so few of a column's cells are unlike the others that a patch costs less than the column anew."""
+    return some * _DENSE < cells and cells >= _SHORT
 
 
 def quoted_values(cells: Cells) -> Cells:

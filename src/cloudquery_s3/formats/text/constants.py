@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 from pyarrow import types
 
 from cloudquery_s3.formats.text.buffers import fixed, spans
-from cloudquery_s3.formats.text.columns import Cells
 
 if TYPE_CHECKING:
-    from cloudquery_s3.formats.text.columns import Render, Report
-
-_NULL: Final = Cells(pa.nulls(1, pa.string()), constant=True)
-
-
-def render_column(render: Render, cells: pa.Array, report: Report) -> Cells:
-    """Return a column as `render` makes it; where all its cells are the same, one `constant` cell.
-
-    Alterations are reported for all cells all the same.
-    """
-    if not is_constant(cells):
-        return render(cells, report)
-    if cells.null_count:
-        return _NULL
-    one = render(cells.slice(0, 1), lambda reason, altered: report(reason, altered * len(cells)))
-    return replace(one, constant=True)
+    import pyarrow as pa
 
 
 def is_constant(cells: pa.Array) -> bool:

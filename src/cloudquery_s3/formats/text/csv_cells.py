@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv, types
 
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, narrow, spans, text, valid_flags, validity
-from cloudquery_s3.formats.text.columns import BARE, DENSE, QUOTES, Cells, Patch
+from cloudquery_s3.formats.text.columns import BARE, QUOTES, Cells, Patch, are_few
 from cloudquery_s3.formats.text.escapes import ranks, rows_with
 from cloudquery_s3.formats.text.nested import bare_text, is_bare, json_renderer, mark_of, plain_renderer
 from cloudquery_s3.formats.text.network import inet_text
@@ -46,6 +47,8 @@ def csv_renderer(field: pa.Field, delimiter: int) -> Render:
     Raises:
         ValueError: the field's type cannot be written as text.
     """
+    if types.is_nested(field.type):
+        return partial(_nested, json_renderer(field, html=True, quote='""'), delimiter)
     render, plain = _renderer(field)
     if plain and delimiter not in PLAIN_LETTERS:
         return render
@@ -54,6 +57,23 @@ def csv_renderer(field: pa.Field, delimiter: int) -> Render:
 
 def _quoted(render: Render, delimiter: int, cells: pa.Array, report: Report) -> Cells:
     return quoted_where_needed(whole_text(render(cells, report)), delimiter)
+
+
+def _nested(render: Render, delimiter: int, cells: pa.Array, report: Report) -> Cells:
+    """Render as JSON whose quotes are doubled already.
+
+    It has no line breaks and does not begin with a blank, so quotes and the delimiter alone decide.
+    """
+    one = render(cells, report)
+    count = len(one.shells)
+    which = np.zeros(len(cells), np.int8) if one.which is None else one.which
+    letters = {'"', chr(delimiter)}
+    needed = np.array([not letters.isdisjoint(before + after) for before, after in one.shells], np.bool_)[which]
+    if not needed.all():
+        offsets, octets = spans(one.text)
+        needed |= rows_with((octets == _QUOTE) | (octets == delimiter), offsets)
+    shells = (*one.shells, *((f'"{before}', f'{after}"') for before, after in one.shells))
+    return Cells(one.text, shells, which + needed * np.int8(count))
 
 
 def _renderer(field: pa.Field) -> tuple[Render, bool]:
@@ -65,7 +85,7 @@ def _renderer(field: pa.Field) -> tuple[Render, bool]:
         return _same, False
     if mark == "interval_month" or (is_bare(kind) and mark is None):
         return partial(_bare, partial(bare_text, json=False)), True
-    if mark is not None or types.is_nested(kind) or types.is_interval(kind):
+    if mark is not None or types.is_interval(kind):
         return json_renderer(field, html=True), False
     may_be_empty = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
     return plain_renderer(kind, trim=False), not may_be_empty
@@ -109,13 +129,18 @@ def _in_shells(cells: Cells, quoted: Flags) -> Cells:
 def _doubled(texts: pa.Array, doubled: Flags, counts: Offsets) -> Cells:
     """Return texts, some of them in quotes, with their inner quotes doubled; `counts` of these."""
     rows = np.flatnonzero(doubled)
-    if len(rows) * DENSE < len(texts):
+    if are_few(len(rows), len(texts)):
         return Cells(texts, patch=Patch(rows, all_quoted(texts.take(pa.array(rows)), counts[rows])))
     quoted = all_quoted(texts, counts)
     if len(rows) == len(texts) - texts.null_count:
         return Cells(quoted)
     rows = np.flatnonzero(valid_flags(texts) & ~doubled)
-    return Cells(quoted, patch=Patch(rows, texts.take(pa.array(rows))))
+    others = texts.take(pa.array(rows))
+    if are_few(len(rows), len(texts)):
+        return Cells(quoted, patch=Patch(rows, others))
+    mask = np.zeros(len(texts), np.bool_)
+    mask[rows] = True
+    return Cells(pc.replace_with_mask(quoted, pa.array(mask), others))
 
 
 def _needing(texts: pa.Array, offsets: Offsets, octets: Octets, doubled: Flags | None, delimiter: int) -> Flags:

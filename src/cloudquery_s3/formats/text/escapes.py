@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, narrow, spans, text, validity, without_hidden
-from cloudquery_s3.formats.text.columns import DENSE, Cells, Patch
+from cloudquery_s3.formats.text.columns import Cells, Patch, are_few
 from cloudquery_s3.formats.text.rows import whole_text
 
 _QUOTE: Final = ord('"')
@@ -78,7 +78,7 @@ def json_insides(cells: pa.Array, *, html: bool) -> Cells:
     if marks is None:
         return Cells(narrow(cells))
     touched = np.flatnonzero(rows_with(marks, offsets))
-    if len(touched) * DENSE >= len(cells):
+    if not are_few(len(touched), len(cells)):
         return Cells(_json_escaped_whole(cells, html=html))
     return Cells(narrow(cells), patch=Patch(touched, _json_escaped_whole(cells.take(pa.array(touched)), html=html)))
 

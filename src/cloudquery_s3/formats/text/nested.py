@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from cloudquery_s3.formats.text.buffers import with_validity
-from cloudquery_s3.formats.text.columns import BARE, Cells, quoted_values
-from cloudquery_s3.formats.text.constants import render_column
+from cloudquery_s3.formats.text.buffers import spans, with_validity
+from cloudquery_s3.formats.text.columns import BARE, Cells, Patch, quoted_values
 from cloudquery_s3.formats.text.escapes import json_escaped, json_insides
 from cloudquery_s3.formats.text.json_cells import json_cells
 from cloudquery_s3.formats.text.numbers import decimal_text, float_text
 from cloudquery_s3.formats.text.octets import UUID_BYTES, base64_text, mac_text, uuid_text
+from cloudquery_s3.formats.text.renderers import Renderers
 from cloudquery_s3.formats.text.rows import glue, glued_bytes
 from cloudquery_s3.formats.text.spans_of_time import duration_text, interval_json
 from cloudquery_s3.formats.text.temporal import date_text, time_cells, timestamp_cells
@@ -49,19 +49,25 @@ def mark_of(field: pa.Field) -> Extension | None:
     return mark if mark is not None and fits.get(mark, textual) else None
 
 
-def json_renderer(field: pa.Field, *, html: bool) -> Render:
+def json_renderer(field: pa.Field, *, html: bool, quote: str = '"') -> Render:
     """Return what renders columns of a field, of core types (`normalise`), as JSON.
 
-    The text is NULL where the column is, and lacks the quotes around strings.
+    The text is NULL where the column is, and lacks the quotes around strings. Each quote is written as `quote`: one, or
+    two as inside a quoted CSV cell.
 
     Raises:
         ValueError: the field's type cannot be written as text.
     """
+    if types.is_nested(field.type):
+        return _nested(field.type, html=html, quote=quote)
+    render = _flat(field, html=html)
+    return render if quote == '"' else partial(_requoted, render, quote)
+
+
+def _flat(field: pa.Field, *, html: bool) -> Render:
     kind, mark = field.type, mark_of(field)
     if mark is not None:
         return _marked(mark, html=html)
-    if types.is_nested(kind):
-        return _nested(kind, html=html)
     if types.is_string(kind) or types.is_large_string(kind):
         return partial(_string, html=html)
     if types.is_interval(kind):
@@ -69,6 +75,18 @@ def json_renderer(field: pa.Field, *, html: bool) -> Render:
     if is_bare(kind):
         return partial(_bare, partial(bare_text, json=True))
     return partial(_plain, plain_renderer(kind, trim=True))
+
+
+def _requoted(render: Render, quote: str, cells: pa.Array, report: Report) -> Cells:
+    """Render with another text for each quote."""
+    one = render(cells, report)
+    shells = tuple((before.replace('"', quote), after.replace('"', quote)) for before, after in one.shells)
+    patch = one.patch and Patch(one.patch.rows, _with_quotes(one.patch.text, quote))
+    return Cells(_with_quotes(one.text, quote), shells, one.which, patch)
+
+
+def _with_quotes(texts: pa.Array, quote: str) -> pa.Array:
+    return pc.replace_substring(texts, '"', quote) if (spans(texts)[1] == ord('"')).any() else texts
 
 
 def json_text(cells: pa.Array, field: pa.Field, report: Report, *, html: bool) -> Cells:
@@ -142,39 +160,47 @@ def _time(cells: pa.Array, _report: Report, *, trim: bool) -> Cells:
     return time_cells(cells, trim=trim)
 
 
-def _nested(kind: pa.DataType, *, html: bool) -> Render:
+def _nested(kind: pa.DataType, *, html: bool, quote: str) -> Render:
     if types.is_struct(kind):
-        return partial(_struct, ObjectText([kind.field(index) for index in range(kind.num_fields)], html=html))
+        members = [kind.field(index) for index in range(kind.num_fields)]
+        return partial(_struct, ObjectText(members, html=html, quote=quote))
     if types.is_map(kind):
-        entry = ObjectText([kind.key_field.with_name("key"), kind.item_field.with_name("value")], html=True)
-        return partial(_map, partial(_struct, entry))
+        members = [kind.key_field.with_name("key"), kind.item_field.with_name("value")]
+        return partial(_map, partial(_struct, ObjectText(members, html=True, quote=quote)))
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return partial(_list, json_renderer(kind.value_field, html=True))
+        return partial(_list, json_renderer(kind.value_field, html=True, quote=quote))
     raise ValueError(_NO_TEXT.format(kind))
 
 
 class ObjectText:
-    """Renders rows as JSON objects, keys in the reference's order; of members with one name the last is taken."""
+    """Renders rows as JSON objects, keys in the reference's order; of members with one name the last is taken.
 
-    def __init__(self, fields: Sequence[pa.Field], *, html: bool, end: str = "}") -> None:
+    `quote` is as for `json_renderer`.
+    """
+
+    def __init__(self, fields: Sequence[pa.Field], *, html: bool, end: str = "}", quote: str = '"') -> None:
         order = _key_order([field.name for field in fields], html=html)
-        self._members = [(index, json_renderer(fields[index], html=html)) for _, index in order]
-        self._between = [*(f"{',' if place else '{'}{key}:" for place, (key, _) in enumerate(order)), end]
+        self._order = [index for _, index in order]
+        make = partial(json_renderer, html=html, quote=quote)
+        self._renderers = Renderers([fields[index] for index in self._order], make)
+        keys = [key.replace('"', quote) for key, _ in order]
+        self._between = [*(f"{',' if place else '{'}{key}:" for place, key in enumerate(keys)), end]
         self._empty = "{" + end
 
     def __call__(self, members: Sequence[pa.Array], reports: Sequence[Report], count: int) -> pa.Array:
         """Return `count` objects; a member has a column, and a place to report its altered cells."""
-        if not self._members:
+        if not self._order:
             return pa.array([self._empty]).take(pa.array(np.zeros(count, np.int8)))
-        columns = [render(members[index], reports[index]) for index, render in self._members]
-        return glue(columns, self._between, "null")
+        return glue(self._columns(members, reports), self._between, "null", count)
 
     def bytes(self, members: Sequence[pa.Array], reports: Sequence[Report], count: int) -> list[Chunk]:
         """Return the bytes of `count` objects, one behind the other."""
-        if not self._members:
+        if not self._order:
             return [self._empty.encode() * count]
-        columns = [render_column(render, members[index], reports[index]) for index, render in self._members]
-        return glued_bytes(columns, self._between, "null", count)
+        return glued_bytes(self._columns(members, reports), self._between, "null", count)
+
+    def _columns(self, members: Sequence[pa.Array], reports: Sequence[Report]) -> list[Cells]:
+        return self._renderers([members[index] for index in self._order], [reports[index] for index in self._order])
 
 
 def _struct(objects: ObjectText, cells: pa.Array, report: Report) -> Cells:
@@ -201,7 +227,7 @@ def _list(item: Render, cells: pa.Array, report: Report) -> Cells:
     if values.which is None and values.patch is None and not values.text.null_count:
         texts, (before, after) = values.text, values.shells[0]
     else:
-        texts, (before, after) = glue([values], ["", ""], "null"), BARE
+        texts, (before, after) = glue([values], ["", ""], "null", len(values.text)), BARE
     joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), texts), f"{after},{before}")
     empty = None if before == after == "" else (counts == 0).view(np.int8)
     return Cells(with_validity(joined, cells), ((f"[{before}", f"{after}]"), ("[", "]")), empty)

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 
 from cloudquery_s3.formats.text.buffers import (
     Flags,
-    empty_text,
     narrow,
     row_bytes,
     spans,
@@ -38,21 +37,21 @@ _BLOCK_BYTES: Final = 2 << 20
 _SMALL_LIMIT: Final = 2**31 - 1
 
 
-def glue(columns: Sequence[Cells], between: Sequence[str], null: str) -> pa.Array:
+def glue(columns: Sequence[Cells], between: Sequence[str], null: str, rows: int) -> pa.Array:
     """Return rows of text: `between[0]`, first column, `between[1]`, second column, .. `between[-1]`.
 
-    There is one more literal in `between` than there are columns, and at least one column. NULL is written as `null`.
+    There is one more literal in `between` than there are columns. NULL is written as `null`.
     """
-    rows = len(columns[0].text)
-    if not rows:
-        return empty_text()
-    frame = _Frame(columns, [literal.encode() for literal in between], null)
-    offsets, octets = spans(frame.filled(0, rows))
-    return text(np.ascontiguousarray(offsets[:: 2 * len(columns) + 1]), octets, None)
+    varying, literals = _folded(columns, between, null)
+    if not (varying and rows):
+        width = len(literals[0])
+        return text(np.arange(rows + 1, dtype=np.int64) * width, literals[0] * rows, None)
+    offsets, octets = spans(_Frame(varying, literals, null).filled(0, rows))
+    return text(np.ascontiguousarray(offsets[:: 2 * len(varying) + 1]), octets, None)
 
 
 def glued_bytes(columns: Sequence[Cells], between: Sequence[str], null: str, rows: int) -> list[Chunk]:
-    """Return the bytes of the rows that `glue` returns, in order; columns may be constant."""
+    """Return the bytes of the rows that `glue` returns, in order."""
     varying, literals = _folded(columns, between, null)
     if not (varying and rows):
         return [literals[0] * rows]
@@ -65,7 +64,7 @@ def whole_text(column: Cells) -> pa.Array:
     """Return a column's text with what surrounds each value; NULL stays NULL."""
     if column.shells == (BARE,) and column.patch is None:
         return column.text
-    return with_validity(glue([column], ["", ""], ""), column.text)
+    return with_validity(glue([column], ["", ""], "", len(column.text)), column.text)
 
 
 def _folded(columns: Sequence[Cells], between: Sequence[str], null: str) -> tuple[list[Cells], list[bytes]]:

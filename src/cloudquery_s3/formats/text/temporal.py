@@ -20,7 +20,7 @@ from cloudquery_s3.formats.text.buffers import (
     valid_flags,
     validity,
 )
-from cloudquery_s3.formats.text.columns import DENSE, Cells, Patch
+from cloudquery_s3.formats.text.columns import Cells, Patch, are_few
 from cloudquery_s3.formats.text.zones import UTC, zone_named
 
 if TYPE_CHECKING:
@@ -144,10 +144,12 @@ def _trimmed(rows: Octets, dot: int, cells: pa.Array) -> Cells:
     if rows.shape[1] <= dot + 1 or rows[0, dot] != _DOT:
         return Cells(text_of_rows(rows, valid))
     zeros = np.flatnonzero((rows[:, _fraction_end(rows, dot) - 1] == _ZERO) & valid_flags(cells))
-    if len(zeros) * DENSE >= len(rows):
+    if not len(zeros):
+        return Cells(text_of_rows(rows, valid))
+    if not are_few(len(zeros), len(rows)):
         return Cells(text_of_kept(rows, _significant(rows, dot), valid))
     some = rows[zeros]
-    patch = Patch(zeros, text_of_kept(some, _significant(some, dot), None)) if len(zeros) else None
+    patch = Patch(zeros, text_of_kept(some, _significant(some, dot), None))
     return Cells(text_of_rows(rows, valid), patch=patch)
 
 

@@ -1,0 +1,91 @@
+"""The columns of a table rendered with as few calls as they need.
+
+A call costs some dozen microseconds whatever it renders, which in tables of few rows is most of the cost. So a column
+of one value is rendered as one cell, and short columns of one type together, one behind the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from cloudquery_s3.formats.text.columns import Cells
+from cloudquery_s3.formats.text.constants import is_constant
+from cloudquery_s3.formats.text.rows import whole_text
+from cloudquery_s3.table import extension_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cloudquery_s3.formats.text.columns import Render, Report
+
+_NULL: Final = Cells(pa.nulls(1, pa.string()), constant=True)
+_SHORT_BYTES: Final = 1 << 18
+
+
+class Renderers:
+    """Renders the columns of some fields.
+
+    Raises:
+        ValueError: `make` cannot render one of them.
+    """
+
+    def __init__(self, fields: Sequence[pa.Field], make: Callable[[pa.Field], Render]) -> None:
+        self._renders = [make(field) for field in fields]
+        self._kin = _kin(fields)
+
+    def __call__(self, columns: Sequence[pa.Array], reports: Sequence[Report]) -> list[Cells]:
+        """Return all columns as text, each altered cell reported to its own column's report."""
+        done: dict[int, Cells] = {}
+        for kin in self._kin:
+            constant = [index for index in kin if is_constant(columns[index])]
+            for index in constant:
+                done[index] = _constant(self._renders[index], columns[index], reports[index])
+            varying = [index for index in kin if index not in constant]
+            together = _together(self._renders[kin[0]], [columns[index] for index in varying])
+            for index, cells in zip_longest(varying, together):
+                done[index] = cells or self._renders[index](columns[index], reports[index])
+        return [done[index] for index in range(len(columns))]
+
+
+def _kin(fields: Sequence[pa.Field]) -> list[list[int]]:
+    """Return the fields that are rendered alike, as lists of their indexes."""
+    kin: list[list[int]] = []
+    for index, field in enumerate(fields):
+        for others in kin:
+            other = fields[others[0]]
+            if field.type.equals(other.type, check_metadata=True) and extension_of(field) == extension_of(other):
+                others.append(index)
+                break
+        else:
+            kin.append([index])
+    return kin
+
+
+def _constant(render: Render, cells: pa.Array, report: Report) -> Cells:
+    if cells.null_count:
+        return _NULL
+    one = render(cells.slice(0, 1), lambda reason, altered: report(reason, altered * len(cells)))
+    return replace(one, constant=True)
+
+
+def _together(render: Render, columns: Sequence[pa.Array]) -> list[Cells]:
+    """Return columns of one length and kind; or none, where that does not pay, or cells are altered."""
+    rows = len(columns[0]) if len(columns) > 1 else 0
+    if not rows or sum(column.get_total_buffer_size() for column in columns) > _SHORT_BYTES:
+        return []
+    altered: list[int] = []
+    whole = render(pa.concat_arrays(columns), lambda _, count: altered.append(count))
+    if any(altered):
+        return []  # nobody knows of which column they are
+    if whole.patch is not None:
+        whole = Cells(whole_text(whole))
+    return [_part(whole, start, rows) for start in range(0, rows * len(columns), rows)]
+
+
+def _part(cells: Cells, start: int, rows: int) -> Cells:
+    which = None if cells.which is None else cells.which[start : start + rows]
+    return Cells(cells.text.slice(start, rows), cells.shells, which)
