@@ -35,8 +35,12 @@ def valid_flags(cells: pa.Array) -> Flags:
     """Return for each cell whether it holds a value."""
     if not cells.null_count:
         return np.ones(len(cells), np.bool_)
-    flags: Flags = pc.is_valid(cells).to_numpy(zero_copy_only=False)
-    return flags
+    bitmap = cells.buffers()[0]
+    if bitmap is None:  # a column of type null
+        return np.zeros(len(cells), np.bool_)
+    first, skipped = divmod(cells.offset, 8)
+    octets = np.frombuffer(bitmap, np.uint8)[first : first + -(-(skipped + len(cells)) // 8)]
+    return np.unpackbits(octets, count=skipped + len(cells), bitorder="little")[skipped:].view(np.bool_)
 
 
 def spans(cells: pa.Array) -> tuple[Offsets, Octets]:

@@ -6,7 +6,6 @@ of one value is rendered as one cell, and short columns of one type together, on
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
@@ -69,7 +68,7 @@ def _constant(render: Render, cells: pa.Array, report: Report) -> Cells:
     if cells.null_count:
         return _NULL
     one = render(cells.slice(0, 1), lambda reason, altered: report(reason, altered * len(cells)))
-    return replace(one, constant=True)
+    return one._replace(constant=True)
 
 
 def _together(render: Render, columns: Sequence[pa.Array]) -> list[Cells]:

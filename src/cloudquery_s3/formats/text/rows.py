@@ -7,7 +7,7 @@ speed of the processor's cache as long as that array fits there, so long columns
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloudquery_s3.formats.text.buffers import (
-    Flags,
     narrow,
     row_bytes,
     spans,
@@ -108,39 +107,39 @@ class _Frame:
         self._kind = pa.large_string() if wide else pa.string()
         self._texts = [self._fitting(one) for one in texts]
         self._patches = [one and Patch(one.rows, self._fitting(one.text)) for one in patches]
-        self._sides = [_side(column, null) for column in columns]
-        self._strides = np.array([*(len(shells) for shells, _, _ in self._sides[1:]), 1], np.int32)
-        literals, self._seams = _literals([shells for shells, _, _ in self._sides], between)
+        sides = [_side(column, null) for column in columns]
+        self._kept = [side.kept for side in sides]
+        literals, self._seams = _seams(sides, between)
         self._literals = narrow(pa.array(literals, pa.binary())).cast(self._kind)
         self._unmarked = np.empty((0, 0), np.int32)
 
     def filled(self, start: int, rows: int) -> pa.Array:
         """Return the pieces of some rows, row by row: a seam, a cell, a seam, .. a seam."""
+        stop = start + rows
         places = self._places(rows).copy()
         pool = [self._literals, *(one.slice(start, rows) for one in self._texts)]
         size = len(self._literals) + rows * len(self._texts)
-        for index, (patch, (_, which, nulls)) in enumerate(zip(self._patches, self._sides, strict=True)):
-            seam, cells, next_seam = places[2 * index : 2 * index + 3]
+        for seam, chosen in zip(places[::2], self._seams, strict=True):
+            if isinstance(chosen, np.ndarray):
+                seam[:] = chosen[start:stop]
+        for cells, patch, kept in zip(places[1::2], self._patches, self._kept, strict=True):
             if patch is not None:
-                first, last = np.searchsorted(patch.rows, (start, start + rows)).tolist()
+                first, last = np.searchsorted(patch.rows, (start, stop)).tolist()
                 pool.append(patch.text.slice(first, last - first))
                 cells[patch.rows[first:last] - start] = np.arange(size, size + last - first)
                 size += last - first
-            if which is not None:
-                seam += which[start : start + rows]
-                next_seam += which[start : start + rows] * self._strides[index]
-            if nulls is not None:
-                cells *= ~nulls[start : start + rows]  # the first literal, which is empty, is at 0
+            if kept is not None:
+                np.multiply(cells, kept[start:stop], out=cells)  # the first literal, which is empty, is at 0
         return pc.take(pa.concat_arrays(pool), pa.array(places.T.reshape(-1)), boundscheck=False)
 
     def _fitting(self, cells: pa.Array) -> pa.Array:
         return cells if cells.type == self._kind else cells.cast(self._kind)
 
     def _places(self, rows: int) -> Places:
-        """Return where the pieces are when all cells have their column's first shell; a row for each piece."""
+        """Return where the pieces are as long as they do not differ by cell; a row for each piece."""
         if self._unmarked.shape[1] != rows:
             self._unmarked = places = np.empty((2 * len(self._texts) + 1, rows), np.int32)
-            places[::2] = self._seams[:, None]
+            places[::2] = np.array([seam if isinstance(seam, int) else 0 for seam in self._seams])[:, None]
             first = np.arange(len(self._texts), dtype=np.int32) * rows + len(self._literals)
             np.add(np.arange(rows, dtype=np.int32), first[:, None], out=places[1::2])
         return self._unmarked
@@ -152,23 +151,41 @@ def _size(texts: Sequence[pa.Array]) -> int:
     return held if held < _BLOCK_BYTES else sum(one.nbytes for one in texts)
 
 
-def _literals(shells: Sequence[tuple[Shell, ...]], between: Sequence[bytes]) -> tuple[list[bytes], Places]:
-    """Return every literal in every pair of shells, and where those of each seam start."""
-    literals = [b""]
-    starts = []
-    left: tuple[Shell, ...] = (BARE,)
-    for literal, right in zip(between, [*shells, (BARE,)], strict=True):
-        starts.append(len(literals))
-        literals += [after.encode() + literal + before.encode() for _, after in left for before, _ in right]
-        left = right
-    return literals, np.array(starts, np.int32)
+class _Side(NamedTuple):
+    """What surrounds the cells of a column.
+
+    Attributes:
+        shells: all that occur, NULL's among them.
+        which: the index of each cell's shell; None where all have the first.
+        kept: 0 for each cell that is NULL, else 1; None where none is.
+    """
+
+    shells: tuple[Shell, ...]
+    which: npt.NDArray[np.int8] | None = None
+    kept: Places | None = None
 
 
-def _side(column: Cells, null: str) -> tuple[tuple[Shell, ...], npt.NDArray[np.int8] | None, Flags | None]:
-    """Return a column's shells, NULL's among them; the index of each cell's; and which cells are NULL."""
+def _side(column: Cells, null: str) -> _Side:
     if not column.text.null_count:
-        return column.shells, column.which, None
-    nulls = ~valid_flags(column.text)
+        return _Side(column.shells, column.which)
+    valid = valid_flags(column.text)
     last = np.int8(len(column.shells))
-    which = nulls * last if column.which is None else np.where(nulls, last, column.which)
-    return (*column.shells, (null, "")), which, nulls
+    which = ~valid * last if column.which is None else np.where(valid, column.which, last)
+    return _Side((*column.shells, (null, "")), which, valid.astype(np.int32))
+
+
+def _seams(sides: Sequence[_Side], between: Sequence[bytes]) -> tuple[list[bytes], list[int | Places]]:
+    """Return each literal in every pair of shells that may surround it, and which of these each seam is."""
+    literals = [b""]
+    seams: list[int | Places] = []
+    for literal, left, right in zip(between, [_Side((BARE,)), *sides], [*sides, _Side((BARE,))], strict=True):
+        seam: int | Places = len(literals)
+        if left.which is not None:
+            seam = np.int32(seam) + left.which * np.int32(len(right.shells))
+        if right.which is not None:
+            seam = np.int32(seam) + right.which if isinstance(seam, int) else seam + right.which
+        seams.append(seam)
+        literals += [
+            after.encode() + literal + before.encode() for _, after in left.shells for before, _ in right.shells
+        ]
+    return literals, seams
