@@ -70,13 +70,14 @@ def _are_json(cells: pa.Array, lengths: Offsets, octets: Octets) -> bool:
     """
     if not len(octets):
         return True
-    if int(octets.min()) < _SPACE or not is_utf8(cells):
+    # as signed numbers, bytes that are not ASCII are below all others: one pass tells of them and of control characters
+    if int(octets.view(np.int8).min()) < _SPACE and (int(octets.min()) < _SPACE or not is_utf8(cells)):
         return False
     try:
         values = _VALUES.decode_lines(memory(octets))
     except (msgspec.DecodeError, RecursionError):
         return False
-    return bool(list(map(len, values)) == lengths[lengths > 0].tolist())
+    return np.array_equal(np.fromiter(map(len, values), np.int64, len(values)), lengths[lengths > 0])
 
 
 def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array:

@@ -6,7 +6,7 @@ of one value is rendered as one cell, and short columns of one type together, on
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.formats.text.columns import Render, Report
 
 _NULL: Final = Cells(pa.nulls(1, pa.string()), constant=True)
-_SHORT_BYTES: Final = 1 << 18
+_SHORT_BYTES: Final = 1 << 16
 
 
 class Renderers:
@@ -40,14 +40,15 @@ class Renderers:
         """Return all columns as text, each altered cell reported to its own column's report."""
         done: dict[int, Cells] = {}
         for kin in self._kin:
-            constant = [index for index in kin if is_constant(columns[index])]
-            for index in constant:
-                done[index] = _constant(self._renders[index], columns[index], reports[index])
-            varying = [index for index in kin if index not in constant]
-            together = _together(self._renders[kin[0]], [columns[index] for index in varying])
-            for index, cells in zip_longest(varying, together):
-                done[index] = cells or self._renders[index](columns[index], reports[index])
-        return [done[index] for index in range(len(columns))]
+            constant = {index for index in kin if is_constant(columns[index])}
+            present = [index for index in kin if not (index in constant and columns[index].null_count)]
+            parts = [columns[index].slice(0, 1) if index in constant else columns[index] for index in present]
+            together = _together(self._renders[kin[0]], parts)
+            for index, part, one in zip_longest(present, parts, together):
+                times = len(columns[index]) if index in constant else 1
+                cells = one or self._renders[index](part, _repeated(reports[index], times))
+                done[index] = cells._replace(constant=True) if index in constant else cells
+        return [done.get(index, _NULL) for index in range(len(columns))]
 
 
 def _kin(fields: Sequence[pa.Field]) -> list[list[int]]:
@@ -64,17 +65,13 @@ def _kin(fields: Sequence[pa.Field]) -> list[list[int]]:
     return kin
 
 
-def _constant(render: Render, cells: pa.Array, report: Report) -> Cells:
-    if cells.null_count:
-        return _NULL
-    one = render(cells.slice(0, 1), lambda reason, altered: report(reason, altered * len(cells)))
-    return one._replace(constant=True)
+def _repeated(report: Report, times: int) -> Report:
+    return lambda reason, altered: report(reason, altered * times)
 
 
 def _together(render: Render, columns: Sequence[pa.Array]) -> list[Cells]:
-    """Return columns of one length and kind; or none, where that does not pay, or cells are altered."""
-    rows = len(columns[0]) if len(columns) > 1 else 0
-    if not rows or sum(column.get_total_buffer_size() for column in columns) > _SHORT_BYTES:
+    """Return columns of one kind; or none, where that does not pay, or cells are altered."""
+    if len(columns) < 2 or sum(column.get_total_buffer_size() for column in columns) > _SHORT_BYTES:  # noqa: PLR2004 - one has no company
         return []
     altered: list[int] = []
     whole = render(pa.concat_arrays(columns), lambda _, count: altered.append(count))
@@ -82,7 +79,8 @@ def _together(render: Render, columns: Sequence[pa.Array]) -> list[Cells]:
         return []  # nobody knows of which column they are
     if whole.patch is not None:
         whole = Cells(whole_text(whole))
-    return [_part(whole, start, rows) for start in range(0, rows * len(columns), rows)]
+    starts = accumulate((len(column) for column in columns), initial=0)
+    return [_part(whole, start, len(column)) for start, column in zip(starts, columns, strict=False)]
 
 
 def _part(cells: Cells, start: int, rows: int) -> Cells:
