@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Places: TypeAlias = npt.NDArray[np.int32]
 
-_BLOCK_BYTES: Final = 2 << 20
+_BLOCK_BYTES: Final = 3 << 19
 _SMALL_LIMIT: Final = 2**31 - 1
 
 
