@@ -57,7 +57,7 @@ def test_defaults() -> None:
         "max_retries": 3,
         "max_backoff": 30,
         "part_size": 5_242_880,
-        "memory_budget": 201_326_592,
+        "memory_budget": 335_544_320,
         "gzip_level": None,
     }
     assert parsed().batch_timeout_s == 30.0

@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     logs.configure(options.log_level, options.log_format)
     _keep_large_blocks()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts threads for matrices; there are none here
     return asyncio.run(_serve(options))
 
 

@@ -341,9 +341,9 @@ class Options(_Options):
             example=1_073_741_824,
             nullable=True,
             schema={"minimum": 1},
-            default_text="`201326592` (192 MiB)",
+            default_text="`335544320` (320 MiB)",
         ),
-    ] = 192 * 1024 * 1024
+    ] = 320 * 1024 * 1024
     gzip_level: Annotated[
         int | None,
         Option(

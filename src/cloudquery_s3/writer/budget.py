@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol
 
-_IN_FLIGHT_SHARE: Final = 3
+_IN_FLIGHT_PART: Final = 3
+_ENOUGH_IN_FLIGHT_BYTES: Final = 64 << 20
+_LEAST_IN_FLIGHT_PART: Final = 5
 
 
 class Holder(Protocol):
@@ -19,9 +21,9 @@ class MemoryBudget:
     """Counts the bytes of rows that are received and not yet in the bucket; lets a stream wait until there is room.
 
     Bytes are *held* (rows of an object that may still grow, or encoded ones that wait for more of them) or *in flight*
-    (handed to a worker; rows count twice, for their encoded copy). Two thirds of the limit are for what is held, one
-    for what is in flight: a store that is slower than the source slows the source down, and does not fill the memory
-    first.
+    (handed to a worker; rows count twice, for their encoded copy). A third of the limit is for what is in flight, but
+    no more than 64 MiB or a fifth of the limit, since that keeps all workers busy; the rest is for what is held. So a
+    store that is slower than the source slows the source down, and does not fill the memory first.
 
     Lives on the event loop: not thread-safe.
     """
@@ -30,7 +32,8 @@ class MemoryBudget:
         self.limit_bytes = limit_bytes
         self.held_bytes = 0
         self.in_flight_bytes = 0
-        self._in_flight_limit = limit_bytes // _IN_FLIGHT_SHARE
+        enough = max(_ENOUGH_IN_FLIGHT_BYTES, limit_bytes // _LEAST_IN_FLIGHT_PART)
+        self._in_flight_limit = min(limit_bytes // _IN_FLIGHT_PART, enough)
         self._held: dict[Holder, int] = {}
         self._landed = asyncio.Event()
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from cloudquery_s3.writer.budget import MemoryBudget
 
 
@@ -19,7 +21,7 @@ class Table:
 
 
 def test_the_largest_open_object_makes_room() -> None:
-    """When open objects fill their two thirds, the one that holds most is sent on, and no other."""
+    """When open objects fill their share, the one that holds most is sent on, and no other."""
 
     async def scenario() -> None:
         budget = MemoryBudget(300)
@@ -50,6 +52,25 @@ def test_a_slow_store_makes_the_stream_wait() -> None:
         assert not waiting.done()
         budget.land(1)
         await waiting
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("limit_mib", "in_flight_mib"), [(96, 32), (192, 64), (320, 64), (1000, 200)])
+def test_shares(limit_mib: int, in_flight_mib: int) -> None:
+    """A third of the budget may be in flight, of a larger one 64 MiB or a fifth, and all the rest may be held."""
+
+    async def scenario() -> None:
+        mib = 1 << 20
+        flying, holding = MemoryBudget(limit_mib * mib), MemoryBudget(limit_mib * mib)
+        flying.launch(in_flight_mib * mib)
+        holding.hold(Table(holding), (limit_mib - in_flight_mib) * mib)
+        assert not flying.full
+        assert not holding.full
+        flying.launch(1)
+        holding.hold(Table(holding), 1)
+        assert flying.full
+        assert holding.full
 
     asyncio.run(scenario())
 
