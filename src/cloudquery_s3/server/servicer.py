@@ -133,6 +133,7 @@ class PluginServicer:
         self.idle.clear()
         try:
             await _feed(writer, requests)
+            writer.encode()
             await asyncio.sleep(_CANCEL_GRACE_S)
             await writer.finish()
         except BaseException as error:

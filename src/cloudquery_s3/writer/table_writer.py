@@ -138,6 +138,11 @@ class TableWriter:
             return False
         return True
 
+    def encode(self) -> None:
+        """Have the rows encoded that the open object holds; it stays open, and nothing of it can be seen."""
+        if self._open is not None and self._open.pending_bytes:
+            self._open.send()
+
     def seal(self) -> None:
         """End the open object, if there is one: it is on its way into the bucket."""
         ended = self._take_open()

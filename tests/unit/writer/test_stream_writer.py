@@ -141,6 +141,32 @@ def test_abort_leaves_nothing_open() -> None:
     assert store.open_keys == []
 
 
+@pytest.mark.parametrize("file_format", [JsonLines(), Parquet()], ids=["json", "parquet"])
+def test_encoding_ahead_of_the_end(file_format: JsonLines | Parquet) -> None:
+    """Rows can be encoded before the end is certain: no object shows for it, and those of the end are the same."""
+    encoded: list[str] = []
+    ahead, at_once = MemoryStore(lambda operation, _key: encoded.append(operation)), MemoryStore()
+
+    async def scenario(store: MemoryStore, *, encode: bool, finish: bool = True) -> None:
+        with stream(store, file_format=file_format) as writer:
+            writer.insert(values("a", 1, 2))
+            writer.insert(values("b", 3))
+            if encode:
+                writer.encode()
+                while encoded.count("Write") < 2:  # noqa: ASYNC110 -- worker threads will put it there
+                    await asyncio.sleep(0.001)
+                assert store.objects == {}
+            await (writer.finish() if finish else writer.abort())
+        assert store.open_keys == []
+
+    asyncio.run(scenario(ahead, encode=True, finish=False))
+    assert ahead.objects == {}
+    encoded.clear()
+    asyncio.run(scenario(ahead, encode=True))
+    asyncio.run(scenario(at_once, encode=False))
+    assert ahead.objects == at_once.objects
+
+
 def test_objects_committed_before_an_abort_stay() -> None:
     """What was committed before an abort stays, whole; what was open is gone."""
     store = MemoryStore()
