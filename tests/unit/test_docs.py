@@ -19,7 +19,8 @@ import cloudquery_s3
 import program
 from cloudquery_s3.commands.app import build_app
 from cloudquery_s3.commands.iam_policy import policies
-from cloudquery_s3.spec.model import Credentials, CsvSpec, Options, ParquetSpec, ServerSideEncryption
+from cloudquery_s3.spec.file_format import CsvSpec, ParquetSpec
+from cloudquery_s3.spec.model import Credentials, Options, ServerSideEncryption
 from specs import parsed, written
 
 ROOT = Path(__file__).parents[2]

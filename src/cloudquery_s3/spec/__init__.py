@@ -1,9 +1,11 @@
 """What a user may ask for: parse, validate, defaults, JSON schema.
 
-`model` is the list of options, `decode` reads them, `rules` says what is impossible, `parse` puts it together.
+`model` and `file_format` are the list of options, `decode` reads them, `rules` says what is impossible, `parse` puts it
+together.
 """
 
-from cloudquery_s3.spec.model import Credentials, CsvSpec, FormatSpec, JsonSpec, ParquetSpec, ServerSideEncryption
+from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.model import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.parse import Spec
 
 __all__ = ["Credentials", "CsvSpec", "FormatSpec", "JsonSpec", "ParquetSpec", "ServerSideEncryption", "Spec"]

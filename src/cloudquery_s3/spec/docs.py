@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel
 
 from cloudquery_s3.object_key import MAX_KEY_BYTES, PLACEHOLDERS
-from cloudquery_s3.spec.model import CsvSpec, JsonSpec, Options, ParquetSpec
+from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.model import Options
 from cloudquery_s3.spec.option import Option
 
 if TYPE_CHECKING:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from cloudquery_s3.spec.option import CHOICE, LATER, Option
+from cloudquery_s3.spec.file_format import FormatName, FormatSpec, JsonSpec
+from cloudquery_s3.spec.option import CHOICE, LATER, Option, OptionGroup
 
-FormatName: TypeAlias = Literal["csv", "json", "parquet"]
 Compression: TypeAlias = Literal["", "gzip"]
-ParquetVersion: TypeAlias = Literal["v1.0", "v2.4", "v2.6", "v2Latest"]
-RootRepetition: TypeAlias = Literal["undefined", "required", "optional", "repeated"]
 Encryption: TypeAlias = Literal["AES256", "aws:kms", "aws:kms:dsse"]
 Checksums: TypeAlias = Literal["when_supported", "when_required"]
 Acl: TypeAlias = Literal[
@@ -40,61 +38,7 @@ DURATION_PATTERN: Final = r"^[-+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))
 _PATH_FAULTS: Final = r"//|\./|/$|(^|/)\.\.?$"
 
 
-class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
-
-
-class CsvSpec(_Options):
-    """How CSV files are written."""
-
-    delimiter: Annotated[
-        str,
-        Option(
-            "What separates the fields of a line: one ASCII character, not a quote or a line end.",
-            example=";",
-            schema={"pattern": r"^[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x7f]$"},
-        ),
-    ] = ","
-    skip_header: Annotated[
-        bool, Option("Whether to leave out the line of column names at the top of every file.", example=True)
-    ] = False
-
-
-class JsonSpec(_Options):
-    """How JSON lines are written: there is nothing to set."""
-
-
-class ParquetSpec(_Options):
-    """How Parquet files are written."""
-
-    version: Annotated[
-        ParquetVersion,
-        CHOICE,
-        Option(
-            "Version of the Parquet format. `v1.0` and `v2.4` store nanoseconds as microseconds; `v2Latest` is `v2.6`.",
-            example="v2.4",
-        ),
-    ] = "v2Latest"
-    root_repetition: Annotated[
-        RootRepetition,
-        CHOICE,
-        Option(
-            "Accepted for the sake of older configurations. It has never changed what is in a file: all values are "
-            "treated alike.",
-            example="required",
-        ),
-    ] = "repeated"
-    max_row_group_length: Annotated[
-        int,
-        Option(
-            "The most rows in one row group. `0` is no limit.",
-            example=1_000_000,
-            schema={"minimum": 0},
-        ),
-    ] = 128 * 1024 * 1024
-
-
-class Credentials(_Options):
+class Credentials(OptionGroup):
     """Whose AWS credentials are used."""
 
     local_profile: Annotated[
@@ -119,7 +63,7 @@ class Credentials(_Options):
     ] = ""
 
 
-class ServerSideEncryption(_Options):
+class ServerSideEncryption(OptionGroup):
     """How S3 encrypts the objects at rest."""
 
     sse_kms_key_id: Annotated[
@@ -132,10 +76,7 @@ class ServerSideEncryption(_Options):
     server_side_encryption: Annotated[Encryption, CHOICE, Option("The kind of encryption.", example="aws:kms")]
 
 
-FormatSpec: TypeAlias = CsvSpec | JsonSpec | ParquetSpec
-
-
-class Options(_Options):
+class Options(OptionGroup):
     """All options, each of the right JSON kind and in itself; `Spec` is what has passed the rules."""
 
     bucket: Annotated[str, Option("Name of the bucket.", example="my-bucket", schema={"minLength": 1})]

@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import WrapValidator
+from pydantic import BaseModel, ConfigDict, WrapValidator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pydantic import GetJsonSchemaHandler
     from pydantic_core import CoreSchema
+
+
+class OptionGroup(BaseModel):
+    """Options that stand together in a spec: immutable, each of exactly its JSON type."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,8 @@ from cloudquery_s3.spec import rules
 from cloudquery_s3.spec.advice import advice
 from cloudquery_s3.spec.decode import JsonObject, decode, read_document
 from cloudquery_s3.spec.duration import duration_s
-from cloudquery_s3.spec.model import (
-    MIN_PART_SIZE,
-    Credentials,
-    CsvSpec,
-    FormatSpec,
-    JsonSpec,
-    Options,
-    ParquetSpec,
-)
+from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.model import MIN_PART_SIZE, Credentials, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

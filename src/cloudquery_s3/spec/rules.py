@@ -14,20 +14,8 @@ from cloudquery_s3.errors import SpecError
 from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.duration import duration_s
-from cloudquery_s3.spec.model import (
-    MAX_PART_SIZE,
-    ROLE_ARN_PATTERN,
-    Acl,
-    Checksums,
-    Compression,
-    CsvSpec,
-    Encryption,
-    FormatName,
-    Options,
-    ParquetSpec,
-    ParquetVersion,
-    RootRepetition,
-)
+from cloudquery_s3.spec.file_format import CsvSpec, FormatName, ParquetSpec, ParquetVersion, RootRepetition
+from cloudquery_s3.spec.model import MAX_PART_SIZE, ROLE_ARN_PATTERN, Acl, Checksums, Compression, Encryption, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,8 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from cloudquery_s3.spec.model import CsvSpec, JsonSpec, Options, ParquetSpec
+from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.model import Options
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

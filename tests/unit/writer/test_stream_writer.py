@@ -193,13 +193,13 @@ def test_one_table_failing_does_not_stop_the_others() -> None:
             writer.insert(values("good", 1))
             writer.insert(values("bad", 2))
             writer.insert(values("good", 2))
-            with pytest.raises(WriteFailedError, match=r"1 of 2 tables .* PutObject bad/0: refused"):
+            with pytest.raises(WriteFailedError, match=r"1 of 2 tables .* PutObject bad/[02]: refused"):
                 await writer.finish()
             assert writer.report.table("good").rows == 2
             assert writer.report.table("bad").rows == 0
 
     asyncio.run(scenario())
-    assert [sorted(store.objects)] == [["good/1", "good/3"]] or len(store.objects) == 2
+    assert sorted(store.objects) == ["good/1", "good/3"]
     assert store.open_keys == []
 
 
