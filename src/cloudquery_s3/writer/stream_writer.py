@@ -119,8 +119,13 @@ class StreamWriter:
         )
 
     def encode(self) -> None:
-        """Have all rows encoded that wait for more of their kind, since none will come; commits no object."""
+        """Have rows encoded that wait for more of their kind, since none will come; commits no object.
+
+        No more than may be in flight: what is encoded stays in memory until `finish`.
+        """
         for writer in self._tables.values():
+            if self.full:
+                return
             writer.encode()
 
     async def finish(self) -> SyncReport:

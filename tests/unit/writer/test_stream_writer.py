@@ -167,6 +167,23 @@ def test_encoding_ahead_of_the_end(file_format: JsonLines | Parquet) -> None:
     assert ahead.objects == at_once.objects
 
 
+def test_encoding_ahead_within_the_budget() -> None:
+    """What is encoded before the end waits in memory, so no more of it is than may be in flight, and a table's part."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store, memory_budget=100_000) as writer:
+            for number in range(40):
+                writer.insert(values(f"t{number}", *range(50)))
+            one_table = writer._plant.budget.held_bytes // 40
+            writer.encode()
+            assert writer._plant.budget.in_flight_bytes < 100_000 // 3 + 2 * one_table
+            await writer.finish()
+
+    asyncio.run(scenario())
+    assert len(store.objects) == 40
+
+
 def test_objects_committed_before_an_abort_stay() -> None:
     """What was committed before an abort stays, whole; what was open is gone."""
     store = MemoryStore()
