@@ -41,7 +41,7 @@ def main() -> None:
     logging.disable(logging.WARNING)  # the stages run the plugin's code in this process
     start_s = processes.start_s()
     console.print(f"the plugin listens after {start_s:.2f} s")
-    measured, results = _measure(console, chosen, quick=options.quick)
+    measured, results = _measure(console, chosen, options)
     console.print(report.stage_table(measured))
     console.print(report.result_table(results))
     console.print(f"saved as {report.save(command, start_s, measured, results)}", soft_wrap=True)
@@ -56,19 +56,20 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--rows", nargs="+", type=int, choices=ROWS_PER_MESSAGE, default=ROWS_PER_MESSAGE)
     parser.add_argument("--tables", nargs="+", type=int, choices=TABLES, default=TABLES)
+    parser.add_argument("--gzip-level", type=int, help="in place of the default, for the plugin and not for the floor")
     return parser.parse_args()
 
 
-def _measure(console: Console, chosen: Sequence[Case], *, quick: bool) -> tuple[list[Stage], list[Result]]:
+def _measure(console: Console, chosen: Sequence[Case], options: argparse.Namespace) -> tuple[list[Stage], list[Result]]:
     data = assets(DISTINCT_ROWS)
     with processes.sink() as address:
         measured: list[Stage] = []
-        for stage in stages.measure(data, address, quick=quick):
+        for stage in stages.measure(data, address, quick=options.quick):
             console.print("  ".join(report.stage_row(stage)), style="dim")
             measured.append(stage)
         results: list[Result] = []
         for case in chosen:
-            results.append(end_to_end.run(case, data, address, measured))
+            results.append(end_to_end.run(case, data, address, measured, gzip_level=options.gzip_level))
             console.print("  ".join(report.result_row(results[-1])), style="dim")
     return measured, results
 

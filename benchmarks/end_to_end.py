@@ -41,12 +41,15 @@ class Result:
     init_s: float
 
 
-def run(case: Case, data: pa.RecordBatch, sink: str, stages: Sequence[Stage]) -> Result:
-    """Run a case."""
+def run(
+    case: Case, data: pa.RecordBatch, sink: str, stages: Sequence[Stage], *, gzip_level: int | None = None
+) -> Result:
+    """Run a case; `gzip_level` is the option of that name."""
+    spec = spec_json(case.form, sink) | ({"gzip_level": gzip_level} if gzip_level and ".gz" in case.form else {})
     messages = split(data, rows_per_message=case.rows_per_message, rows=case.rows, tables=case.tables)
     rows = messages.count * case.rows_per_message
     with processes.plugin() as (server, address):
-        usage = processes.measure(server, address, messages, spec_json(case.form, sink))
+        usage = processes.measure(server, address, messages, spec)
     return Result(
         case,
         cpu_s=usage.cpu_s / rows * 1e6,
