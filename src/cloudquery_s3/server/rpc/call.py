@@ -74,10 +74,10 @@ class Call:
         Raises:
             RpcError: there is none, or a second one.
         """
-        messages = [message async for message in self]
-        if len(messages) != 1:
-            raise RpcError(Status.INTERNAL, f"this call takes one message, not {len(messages)}")
-        return messages[0]
+        message = await anext(self, None)
+        if message is None or await anext(self, None) is not None:
+            raise RpcError(Status.INTERNAL, "this call takes one message, no fewer and no more")
+        return message
 
     async def send(self, message: bytes) -> None:
         """Send a message to the client, as fast as it takes them."""
