@@ -1,5 +1,6 @@
 # Every target makes what it needs: a fresh clone wants Python 3.11+, git and make, nothing else.
 PYTHON ?= python3
+unexport PYTHON # it makes the environment, and is not the one that has the packages
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
