@@ -43,7 +43,7 @@ def test_a_fault_of_sts_loses_nothing(
             endpoint=proxy.endpoint,
             file_format="json",
             options={"credentials": {"role_arn": ROLE}, "test_write": False, "batch_size": 10},
-            settings={"read_timeout_s": 0.4} if fault is Fault.NO_ANSWER else {},
+            settings={"read_timeout_s": 2.0} if fault is Fault.NO_ANSWER else {},
             pause=ReopeningPause(lambda: None if always else proxy.reopen()),
         )
         delivery = way.deliver(SMALL)
