@@ -33,6 +33,7 @@ class MemoryTransport(asyncio.Transport):
         self.written = bytearray()
         self.unread_bytes = 0
         self.reading = True
+        self.aborted = False
         self._closing = False
 
     def write(self, data: Any) -> None:
@@ -49,6 +50,9 @@ class MemoryTransport(asyncio.Transport):
 
     def close(self) -> None:
         self._closing = True
+
+    def abort(self) -> None:
+        self.aborted = self._closing = True
 
     def get_write_buffer_size(self) -> int:
         return self.unread_bytes

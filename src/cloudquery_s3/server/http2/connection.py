@@ -159,7 +159,10 @@ class Connection(asyncio.BufferedProtocol):
         if code:
             log.debug("a connection is closed", extra={"code": code.name, "reason": reason})
         self.out.write(frames.goaway(self._last_stream, code, reason))
-        self._transport.close()
+        if code and self._transport.get_write_buffer_size():
+            self._transport.abort()  # closing would wait for a client that does not read, and its calls with it
+        else:
+            self._transport.close()
 
     # Frames.
 
