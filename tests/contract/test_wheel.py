@@ -69,7 +69,7 @@ def test_installs_in_a_clean_environment(kind: str, dist: Path, tmp_path: Path) 
     spec = tmp_path / "spec.yml"
     spec.write_text("{bucket: b, region: us-east-1, path: 'x/{{TABLE}}/{{UUID}}', format: parquet}", encoding="utf-8")
     assert "0 problems" in run(str(program / "cloudquery-s3"), "check", str(spec))
-    importing = "import cloudquery_s3.server.serve, cloudquery_s3.writer.destination"
+    importing = "import cloudquery_s3.server.serve, cloudquery_s3.server.destination"
     run(str(program / "python"), "-c", importing)
 
 

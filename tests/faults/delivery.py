@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 import rows
 from cloudquery_s3.errors import PluginError
 from cloudquery_s3.formats import make_format
+from cloudquery_s3.server.destination import Destination, _plant
 from cloudquery_s3.spec import Spec
 from cloudquery_s3.stores.s3 import S3Store, settings_of
 from cloudquery_s3.stores.s3_settings import MIB
-from cloudquery_s3.writer.destination import Destination, _plant
 from specs import INVOCATION_ID
 from wire_server import NoPause
 

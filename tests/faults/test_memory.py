@@ -13,9 +13,9 @@ import pytest
 
 import rows
 from cloudquery_s3.formats import make_format
+from cloudquery_s3.server.destination import Destination, _plant
 from cloudquery_s3.stores.memory import MemoryStore
 from cloudquery_s3.writer.budget import MemoryBudget
-from cloudquery_s3.writer.destination import Destination, _plant
 from faults.delivery import Way, text_batch
 from s3_servers import versitygw  # noqa: F401 -- a fixture
 from specs import INVOCATION_ID, parsed

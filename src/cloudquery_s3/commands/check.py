@@ -96,6 +96,6 @@ def _show(where: str, spec: Spec, report: Report, *, table: str, sync_id: str) -
 
 
 def _connect(spec: Spec, sync_id: str) -> None:
-    from cloudquery_s3.writer.destination import Destination  # noqa: PLC0415 -- Arrow and botocore: half a second
+    from cloudquery_s3.server.destination import Destination  # noqa: PLC0415 -- Arrow and botocore: half a second
 
     Destination.connect(spec.model_copy(update={"test_write": True}), sync_id=sync_id).retire()

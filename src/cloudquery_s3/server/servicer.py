@@ -20,9 +20,9 @@ from cloudquery_s3.server.rpc import RpcError, Status, methods_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from cloudquery_s3.server.destination import Destination
     from cloudquery_s3.server.rpc import Call, Method
     from cloudquery_s3.spec import Spec
-    from cloudquery_s3.writer.destination import Destination
     from cloudquery_s3.writer.stream_writer import StreamWriter
 
 log = logging.getLogger(__name__)
@@ -211,8 +211,8 @@ class PluginServicer:
 def _load() -> tuple[type[Spec], type[Destination]]:
     # In a worker thread: a plugin must answer within a second of its start, and Arrow takes half of it.
     with _LOADING:  # one thread at a time: others would wait for modules whose import is half done
+        from cloudquery_s3.server.destination import Destination  # noqa: PLC0415
         from cloudquery_s3.spec import Spec  # noqa: PLC0415
-        from cloudquery_s3.writer.destination import Destination  # noqa: PLC0415
 
     return Spec, Destination
 
