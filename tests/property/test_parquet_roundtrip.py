@@ -170,7 +170,7 @@ def encoded(given_batches: list[pa.RecordBatch], *, writes: bool = False) -> byt
         chunks = [chunk for call in calls for chunk in encoder.write(call)]
     except NullInRequiredColumnError:
         return None
-    return b"".join([*chunks, *encoder.finish()])
+    return b"".join([*chunks, *encoder.finish().chunks])
 
 
 def rows_of(given_batches: list[pa.RecordBatch]) -> list[list[Any]]:

@@ -33,7 +33,7 @@ SPECS = {
 def written(name: str, rows: pa.RecordBatch) -> bytes:
     """An object of these rows."""
     encoder = make_format(SPECS[name]).encoder(rows.schema, Alterations())
-    return b"".join(map(bytes, [*encoder.write([rows]), *encoder.finish()]))
+    return b"".join(map(bytes, [*encoder.write([rows]), *encoder.finish().chunks]))
 
 
 @pytest.mark.parametrize("name", SPECS)

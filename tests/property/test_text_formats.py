@@ -26,7 +26,7 @@ def written(fmt: Format, batches: list[Any], schema: Any) -> tuple[bytes, Altera
     """Write one object."""
     alterations = Alterations()
     encoder = fmt.encoder(schema, alterations)
-    return b"".join([*encoder.write(batches), *encoder.finish()]), alterations
+    return b"".join([*encoder.write(batches), *encoder.finish().chunks]), alterations
 
 
 @SETTINGS
@@ -123,5 +123,5 @@ def test_how_rows_are_cut_into_batches_makes_no_difference(table: Table, data: s
         one_by_one = Alterations()
         encoder = fmt.encoder(batch.schema, one_by_one)
         chunks = [chunk for part in slices for chunk in encoder.write([part])]
-        assert b"".join([*chunks, *encoder.finish()]) == whole
+        assert b"".join([*chunks, *encoder.finish().chunks]) == whole
         assert one_by_one.cells == alterations.cells

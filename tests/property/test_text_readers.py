@@ -71,7 +71,7 @@ def written(fmt: Format, rows: list[dict[str, Any]], schema: pa.Schema, path: Pa
     """Write rows as an object at a path."""
     batch = pa.RecordBatch.from_pylist(rows, schema=schema)
     encoder = fmt.encoder(schema, Alterations())
-    path.write_bytes(b"".join([*encoder.write([batch]), *encoder.finish()]))
+    path.write_bytes(b"".join([*encoder.write([batch]), *encoder.finish().chunks]))
     return str(path)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudquery_s3.chunk import Chunk
-    from cloudquery_s3.formats.encoder import Alterations, Encoder, Format
+    from cloudquery_s3.formats.encoder import Alterations, EncodedFile, Encoder, Format
 
 _RENAMED = "JSON keys are rewritten for Athena"
 _NOT_JSON = "JSON that does not parse keeps its keys"
@@ -51,7 +51,7 @@ class _AthenaEncoder:
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
         return self._inner.write([self._rows_of(batch.schema).rewritten(batch) for batch in batches])
 
-    def finish(self) -> list[Chunk]:
+    def finish(self) -> EncodedFile:
         return self._inner.finish()
 
     def discard(self) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from cloudquery_s3.formats.encoder import Tally
 from cloudquery_s3.formats.normalise import Normaliser
 from cloudquery_s3.formats.per_schema import PerSchema
 from cloudquery_s3.formats.text.csv_cells import csv_renderer, quoted_where_needed
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudquery_s3.chunk import Chunk
-    from cloudquery_s3.formats.encoder import Alterations, Encoder
+    from cloudquery_s3.formats.encoder import Alterations, EncodedFile, Encoder
 
 _NO_DELIMITERS = frozenset('"\r\n')
 
@@ -57,16 +58,22 @@ class _CsvEncoder:
         self._rows = rows
         self._alterations = alterations
         self._header_due = not skip_header
+        self._tally = Tally()
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        rows = (chunk for piece in pieces(batches) for chunk in self._rows.lines(piece, self._alterations))
+        rows = (chunk for piece in pieces(batches) for chunk in self._lines(piece))
         return [*self._header(), *rows]
 
-    def finish(self) -> list[Chunk]:
-        return self._header()
+    def finish(self) -> EncodedFile:
+        return self._tally.file(self._header())
 
     def discard(self) -> None:
         pass
+
+    def _lines(self, piece: pa.RecordBatch) -> list[Chunk]:
+        rows = self._rows.normalise(piece)
+        self._tally.add(rows)
+        return self._rows.lines(rows, self._alterations)
 
     def _header(self) -> list[Chunk]:
         if not self._header_due:
@@ -79,8 +86,8 @@ class _Rows:
     """Renders batches of one schema."""
 
     def __init__(self, delimiter: str, schema: pa.Schema) -> None:
-        self._normalise = Normaliser(schema)
-        fields = list(self._normalise.schema)
+        self.normalise = Normaliser(schema)
+        fields = list(self.normalise.schema)
         self._renderers = Renderers(fields, partial(csv_renderer, delimiter=ord(delimiter)))
         names = quoted_where_needed(pa.array(schema.names, pa.string()), ord(delimiter))
         self.header = f"{delimiter.join(whole_text(names).to_pylist())}\n".encode()
@@ -89,8 +96,9 @@ class _Rows:
         self._null = '""' if len(fields) == 1 else ""
 
     def lines(self, piece: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
+        """Render a normalised batch."""
         names = piece.schema.names
         if not names:
             return [b"\n" * piece.num_rows]
-        cells = self._renderers(self._normalise(piece).columns, [partial(alterations.add, name) for name in names])
+        cells = self._renderers(piece.columns, [partial(alterations.add, name) for name in names])
         return glued_bytes(cells, self._between, self._null, piece.num_rows)

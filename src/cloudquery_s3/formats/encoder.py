@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from cloudquery_s3.committed import FileStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +32,39 @@ class Alterations:
             self.cells[column, reason] += cells
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedFile:
+    """A file that is whole now.
+
+    Attributes:
+        chunks: its last bytes, those that no `write` has returned.
+        rows: how many it holds.
+        statistics: of its columns, known without reading anything again.
+    """
+
+    chunks: list[Chunk]
+    rows: int
+    statistics: FileStatistics
+
+
+class Tally:
+    """Counts the rows of one text file, and the NULLs of each column."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._nulls: Counter[str] = Counter()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count a batch of core types (`normalise`): Arrow keeps the number of NULLs with each column."""
+        self._rows += batch.num_rows
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            self._nulls[name] += column.null_count
+
+    def file(self, chunks: list[Chunk]) -> EncodedFile:
+        """Return the file that ends with these bytes."""
+        return EncodedFile(chunks, self._rows, FileStatistics(null_counts=dict(self._nulls)))
+
+
 class Encoder(Protocol):
     """One object's bytes, as a stream of chunks.
 
@@ -47,8 +83,8 @@ class Encoder(Protocol):
                 that but `discard`.
         """
 
-    def finish(self) -> list[Chunk]:
-        """Return the file's last bytes."""
+    def finish(self) -> EncodedFile:
+        """Return the file's last bytes, and what is in the whole of it."""
 
     def discard(self) -> None:
         """Drop all state without making a file; harmless after `finish` and when repeated."""

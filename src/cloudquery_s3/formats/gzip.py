@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from isal import isal_zlib
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cloudquery_s3.chunk import Chunk
-    from cloudquery_s3.formats.encoder import Alterations, Encoder, Format
+    from cloudquery_s3.formats.encoder import Alterations, EncodedFile, Encoder, Format
 
 DEFAULT_LEVEL: Final = 5
 """The cheapest level whose objects are not larger than the reference's.
@@ -71,10 +72,11 @@ class _GzipEncoder:
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
         return self._compressed(self._inner.write(batches))
 
-    def finish(self) -> list[Chunk]:
-        chunks = self._compressed(self._inner.finish())
+    def finish(self) -> EncodedFile:
+        file = self._inner.finish()
+        chunks = self._compressed(file.chunks)
         trailer = struct.pack("<II", self._checksum, self._size & 0xFFFFFFFF)
-        return [*chunks, *self._header(), self._deflater.flush() + trailer]
+        return replace(file, chunks=[*chunks, *self._header(), self._deflater.flush() + trailer])
 
     def discard(self) -> None:
         self._inner.discard()

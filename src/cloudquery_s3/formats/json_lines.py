@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloudquery_s3.formats.encoder import Tally
 from cloudquery_s3.formats.normalise import Normaliser
 from cloudquery_s3.formats.per_schema import PerSchema
 from cloudquery_s3.formats.text.nested import ObjectText
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cloudquery_s3.chunk import Chunk
-    from cloudquery_s3.formats.encoder import Alterations, Encoder
+    from cloudquery_s3.formats.encoder import Alterations, EncodedFile, Encoder
 
 
 class JsonLines:
@@ -45,12 +46,13 @@ class _JsonLinesEncoder:
         self._alterations = alterations
         self._rows_of = rows_of
         self._rows = rows_of(schema)
+        self._tally = Tally()
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
         return [chunk for piece in pieces(batches) for chunk in self._lines(piece)]
 
-    def finish(self) -> list[Chunk]:
-        return []
+    def finish(self) -> EncodedFile:
+        return self._tally.file([])
 
     def discard(self) -> None:
         pass
@@ -58,7 +60,9 @@ class _JsonLinesEncoder:
     def _lines(self, piece: pa.RecordBatch) -> list[Chunk]:
         if not same_columns(self._rows.schema, piece.schema):
             self._rows = self._rows_of(piece.schema)
-        return self._rows.lines(piece, self._alterations)
+        rows = self._rows.normalise(piece)
+        self._tally.add(rows)
+        return self._rows.lines(rows, self._alterations)
 
 
 class _Rows:
@@ -66,9 +70,10 @@ class _Rows:
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
-        self._normalise = Normaliser(schema)
-        self._objects = ObjectText(list(self._normalise.schema), html=False, end="}\n")
+        self.normalise = Normaliser(schema)
+        self._objects = ObjectText(list(self.normalise.schema), html=False, end="}\n")
 
     def lines(self, batch: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
-        reports = [partial(alterations.add, name) for name in self._normalise.schema.names]
-        return self._objects.bytes(self._normalise(batch).columns, reports, batch.num_rows)
+        """Render a normalised batch."""
+        reports = [partial(alterations.add, name) for name in self.normalise.schema.names]
+        return self._objects.bytes(batch.columns, reports, batch.num_rows)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cloudquery_s3.committed import FileStatistics
 from cloudquery_s3.formats.dictionaries import dictionary_columns
+from cloudquery_s3.formats.encoder import EncodedFile
 from cloudquery_s3.formats.metadata import key_value_metadata
 from cloudquery_s3.formats.normalise import Normaliser
 from cloudquery_s3.formats.parquet_types import has_uint32, parquet_column
@@ -81,6 +83,7 @@ class ParquetEncoder:
         self._converts = [column.convert for column in columns]
         self._fields = [column.field.remove_metadata() for column in columns]
         self._gate = _Gate()
+        self._footers: list[pq.FileMetaData] = []
         self._writer: pq.ParquetWriter | None = None
         self._held: pa.Table | None = None
 
@@ -99,17 +102,19 @@ class ParquetEncoder:
                 writer.write_table(group, row_group_size=group.num_rows)
         return self._gate.taken()
 
-    def finish(self) -> list[Chunk]:
-        """Return the rows that waited for a full row group, and the footer."""
+    def finish(self) -> EncodedFile:
+        """Return the rows that waited for a full row group, the footer's bytes, and the footer as statistics."""
         writer = self._opened()
         if self._held is not None:
             writer.write_table(self._held, row_group_size=self._held.num_rows)
         chunks = self._gate.taken()
         writer.add_key_value_metadata(self._metadata)
         writer.close()
-        footer = self._gate.taken()
+        end = self._gate.taken()
         self.discard()
-        return [*chunks, *(_as_version_1(footer) if self._declared_version_1 else footer)]
+        chunks += _as_version_1(end) if self._declared_version_1 else end
+        footer = self._footers.pop()
+        return EncodedFile(chunks, footer.num_rows, FileStatistics(footer=footer))
 
     def discard(self) -> None:
         """Drop all state; see `Encoder`."""
@@ -175,6 +180,7 @@ class ParquetEncoder:
                 compression="snappy",
                 use_dictionary=[] if plain or first is None else dictionary_columns(first),
                 store_schema=False,
+                metadata_collector=self._footers,
                 write_batch_size=_MOST_ROWS_AT_ONCE if first is None else rows_at_once(first),
             )
         return self._writer

@@ -81,8 +81,8 @@ class ObjectBuilder:
             StoreError: the store did not take it.
         """
         with self._guard(), self._slots:
-            chunks = self._encoder.finish()
-        self._upload.write(chunks)
+            file = self._encoder.finish()
+        self._upload.write(file.chunks)
         return self._upload.commit()
 
     def abort(self) -> None:

@@ -25,7 +25,7 @@ def written(values: list[Any], field: pa.Field = JSON) -> tuple[list[Any], Alter
     alterations = Alterations()
     encoder = Athena(Parquet()).encoder(schema, alterations)
     batch = pa.record_batch([pa.array(values, field.type)], schema=schema)
-    chunks = encoder.write([batch]) + encoder.finish()
+    chunks = encoder.write([batch]) + encoder.finish().chunks
     return pq.read_table(pa.BufferReader(b"".join(chunks)))["x"].to_pylist(), alterations
 
 
@@ -134,7 +134,7 @@ def test_nested_json_is_rewritten() -> None:
     assert written(rows, deep)[0] == got
     batch = pa.record_batch([pa.array(rows, deep.type)], schema=pa.schema([deep])).slice(1)
     encoder = Athena(Parquet()).encoder(batch.schema, Alterations())
-    chunks = encoder.write([batch]) + encoder.finish()
+    chunks = encoder.write([batch]) + encoder.finish().chunks
     assert pq.read_table(pa.BufferReader(b"".join(chunks)))["x"].to_pylist() == got[1:]
 
 
@@ -143,7 +143,7 @@ def test_other_columns_and_names_stay() -> None:
     schema = pa.schema([pa.field("a-b", pa.string()), pa.field("s", pa.struct([("c-d", pa.int64())]))])
     batch = pa.record_batch([['{"a-b":1}'], [{"c-d": 1}]], schema=schema)
     encoder = Athena(Parquet()).encoder(schema, Alterations())
-    table = pq.read_table(pa.BufferReader(b"".join(encoder.write([batch]) + encoder.finish())))
+    table = pq.read_table(pa.BufferReader(b"".join(encoder.write([batch]) + encoder.finish().chunks)))
     assert table.to_pylist() == [{"a-b": '{"a-b":1}', "s": {"c-d": 1}}]
 
 
@@ -156,7 +156,7 @@ def test_rows_of_several_schemas() -> None:
             pa.record_batch([pa.array([b'{"a-b":2}'], JSON.type)], schema=pa.schema([JSON])),
         ]
     )
-    lines = b"".join(bytes(chunk) for chunk in [*chunks, *encoder.finish()]).splitlines()
+    lines = b"".join(bytes(chunk) for chunk in [*chunks, *encoder.finish().chunks]).splitlines()
     assert [json.loads(line) for line in lines] == [{"y": 1}, {"x": {"a_b": 2}}]
 
 

@@ -36,7 +36,7 @@ def encode(file_format: Parquet, *writes: Sequence[pa.RecordBatch], schema: pa.S
     """Write an object, one call for each of `writes`, and open it."""
     encoder = file_format.encoder(schema, Alterations())
     chunks = [chunk for batches in writes for chunk in encoder.write(batches)]
-    return read([*chunks, *encoder.finish()])
+    return read([*chunks, *encoder.finish().chunks])
 
 
 def group_sizes(file: pq.ParquetFile) -> list[int]:
@@ -200,7 +200,7 @@ def test_a_dropped_encoder_yields_no_footer() -> None:
 def test_discard_after_finish_is_harmless() -> None:
     """`discard` may follow `finish`."""
     encoder = Parquet().encoder(SCHEMA, Alterations())
-    chunks = encoder.write([rows(1)]) + encoder.finish()
+    chunks = encoder.write([rows(1)]) + encoder.finish().chunks
     encoder.discard()
     assert read(chunks).metadata.num_rows == 1
 
@@ -223,7 +223,7 @@ def test_null_in_required_column() -> None:
     alterations = Alterations()
     encoder = Parquet().encoder(SCHEMA, alterations)
     bad = pa.record_batch([pa.array([1, None]), ["a", "b"]], schema=SCHEMA)
-    file = read(encoder.write([rows(1), bad]) + encoder.finish())
+    file = read(encoder.write([rows(1), bad]) + encoder.finish().chunks)
     assert file.read()["id"].to_pylist() == [0, 1, None]
     assert file.schema_arrow.field("id").nullable
     assert dict(alterations.cells) == {("id", "NULL in a NOT NULL column: the file declares the column optional"): 1}
@@ -257,7 +257,7 @@ def test_key_value_metadata() -> None:
         }
     )
     encoder = Parquet().encoder(schema, Alterations())
-    octets = b"".join(encoder.finish())
+    octets = b"".join(encoder.finish().chunks)
     expected = {
         b"cq:extension:constraint_name": b"",
         b"cq:extension:incremental": b"true",

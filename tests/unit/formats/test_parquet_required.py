@@ -34,7 +34,7 @@ def encode(kind: pa.DataType, column: pa.Array, alterations: Alterations, *more:
     chunks = []
     for array in (column, *more):
         chunks += encoder.write([pa.record_batch([array], schema=schema)])
-    return pq.read_table(pa.BufferReader(b"".join(chunks + encoder.finish())))
+    return pq.read_table(pa.BufferReader(b"".join(chunks + encoder.finish().chunks)))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -24,7 +24,7 @@ def written(column: pa.Array | list[Any], field: pa.Field, version: Version = LA
     batch = pa.record_batch([column if isinstance(column, pa.Array) else pa.array(column, field.type)], schema=schema)
     alterations = Alterations()
     encoder = Parquet(version).encoder(schema, alterations)
-    chunks = encoder.write([batch]) + encoder.finish()
+    chunks = encoder.write([batch]) + encoder.finish().chunks
     return pq.read_table(pa.BufferReader(b"".join(chunks))), alterations
 
 

@@ -22,7 +22,7 @@ JSON = {"ARROW:extension:name": "json"}
 def written(fmt: Format, batch: pa.RecordBatch) -> bytes:
     """Write one object of one batch."""
     encoder = fmt.encoder(batch.schema, Alterations())
-    return b"".join([*encoder.write([batch]), *encoder.finish()])
+    return b"".join([*encoder.write([batch]), *encoder.finish().chunks])
 
 
 def table(**columns: Any) -> pa.RecordBatch:
@@ -106,10 +106,10 @@ def test_the_header_is_quoted_like_cells_and_written_once() -> None:
     """Column names follow the quoting rule; an object without rows has its header all the same."""
     schema = pa.schema([("a,b", pa.int64()), ("", pa.int64()), (" c", pa.int64())])
     encoder = Csv().encoder(schema, Alterations())
-    assert b"".join(encoder.finish()) == b'"a,b",""," c"\n'
+    assert b"".join(encoder.finish().chunks) == b'"a,b",""," c"\n'
     empty = pa.record_batch([pa.array([], pa.int64())] * 3, schema=schema)
     encoder = Csv().encoder(schema, Alterations())
-    assert b"".join([*encoder.write([empty]), *encoder.write([]), *encoder.finish()]) == b'"a,b",""," c"\n'
+    assert b"".join([*encoder.write([empty]), *encoder.write([]), *encoder.finish().chunks]) == b'"a,b",""," c"\n'
 
 
 def test_rows_without_columns_are_counted() -> None:

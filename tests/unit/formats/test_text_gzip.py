@@ -20,15 +20,15 @@ def test_every_level_holds_the_same_bytes(level: int) -> None:
     """Whatever the level, the object unpacks to what the inner format writes."""
     plain = JsonLines().encoder(ROWS.schema, Alterations())
     packed = Gzip(JsonLines(), level).encoder(ROWS.schema, Alterations())
-    expected = b"".join([*plain.write([ROWS]), *plain.finish()])
-    chunks = [*packed.write([ROWS.slice(0, 3)]), *packed.write([ROWS.slice(3)]), *packed.finish()]
+    expected = b"".join([*plain.write([ROWS]), *plain.finish().chunks])
+    chunks = [*packed.write([ROWS.slice(0, 3)]), *packed.write([ROWS.slice(3)]), *packed.finish().chunks]
     assert gzip.decompress(b"".join(chunks)) == expected
 
 
 def test_the_header_is_the_references() -> None:
     """The member has no name, no time and an unknown operating system. Source: contract D.1."""
     encoder = Gzip(Csv()).encoder(ROWS.schema, Alterations())
-    data = b"".join([*encoder.write([ROWS.slice(0, 1)]), *encoder.finish()])
+    data = b"".join([*encoder.write([ROWS.slice(0, 1)]), *encoder.finish().chunks])
     assert data[:10] == bytes.fromhex("1f8b08000000000000ff")
     assert gzip.decompress(data) == b'n,s\n0,"some text, twice"\n'
 
@@ -36,7 +36,7 @@ def test_the_header_is_the_references() -> None:
 def test_an_object_without_bytes_is_a_valid_member() -> None:
     """Nothing at all, compressed, is still gzip."""
     encoder = Gzip(JsonLines()).encoder(ROWS.schema, Alterations())
-    assert gzip.decompress(b"".join([*encoder.write([]), *encoder.finish()])) == b""
+    assert gzip.decompress(b"".join([*encoder.write([]), *encoder.finish().chunks])) == b""
 
 
 @pytest.mark.parametrize("level", [0, 10, -1])
