@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks import floors, processes
 from benchmarks.cases import FORMATS, ROWS_PER_MESSAGE, rows_of
 from benchmarks.messages import split
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.formats import make_format
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.ipc import IpcReader, decode
@@ -117,7 +118,7 @@ def _upload(form: str, batch: pa.RecordBatch, sink: str) -> Stage:
     names = itertools.count()
 
     def put() -> None:
-        writer = store.open(f"bench/{next(names)}")
+        writer = store.open(f"bench/{next(names)}", Cancellation())
         writer.write(chunks)
         writer.commit()
 

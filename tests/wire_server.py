@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from cloudquery_s3.cancellation import Cancellation
 
 _UPLOAD_OPERATIONS = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}
 _UPLOADS_OPERATIONS = {"POST": "CreateMultipartUpload", "GET": "ListMultipartUploads"}
@@ -132,7 +133,7 @@ class NoPause:
 
     slept_s: list[float] = field(default_factory=list)
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, _cancellation: Cancellation) -> None:
         """Note the wait."""
         self.slept_s.append(seconds)
 

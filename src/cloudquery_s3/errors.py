@@ -15,6 +15,7 @@
     │   ├── StoreUnavailableError  it would fail for every key: no access, no bucket, no route
     │   │   └── CredentialsError   there are no credentials, or the store refuses them
     │   └── ObjectNotFoundError    there is no object at that key
+    ├── ObjectCancelledError an object was given up before it was stored
     ├── ClosedError          the destination was closed under a running Write
     └── WriteFailedError     how a Write ended: every failed table, key and cause
 
@@ -106,6 +107,13 @@ class CredentialsError(StoreUnavailableError):
 
 class ObjectNotFoundError(StoreError):
     """There is no object at this key."""
+
+
+class ObjectCancelledError(PluginError):
+    """The object was given up, by its own Write, before the store had acknowledged it; it is not in the bucket."""
+
+    def __init__(self) -> None:
+        super().__init__("the object was given up before it was stored")
 
 
 class ClosedError(PluginError):

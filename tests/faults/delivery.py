@@ -32,6 +32,7 @@ from wire_server import NoPause
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.writer.budget import MemoryBudget
     from cloudquery_s3.writer.report import SyncReport
     from s3_servers import Bucket
@@ -91,8 +92,8 @@ class ReopeningPause(NoPause):
         self._reopen = reopen
         self._sleeps: Counter[int] = Counter()
 
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds)
+    def sleep(self, seconds: float, cancellation: Cancellation) -> None:
+        super().sleep(seconds, cancellation)
         self._sleeps[threading.get_ident()] += 1
         if self._sleeps[threading.get_ident()] == 2:
             self._reopen()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_settings import S3Settings
 from s3_servers import isolated_environment
@@ -56,7 +57,7 @@ def store(wire: WireServer) -> Iterator[S3Store]:
 def test_an_object_is_what_was_written(wire: WireServer, store: S3Store, steps: list[list[bytes] | str]) -> None:
     """The requests of one object hold its bytes in order; all parts but the last have S3's least size; none is lost."""
     wire.requests.clear()
-    writer = store.open("key")
+    writer = store.open("key", Cancellation())
     written = 0
     for step in steps:
         if isinstance(step, str):
@@ -79,7 +80,7 @@ def test_an_object_is_what_was_written(wire: WireServer, store: S3Store, steps: 
 def test_an_abandoned_object_is_taken_back(wire: WireServer, store: S3Store, steps: list[list[bytes] | str]) -> None:
     """After abort every upload that was created is aborted, last of all requests, and nothing was completed."""
     wire.requests.clear()
-    writer = store.open("key")
+    writer = store.open("key", Cancellation())
     for step in steps:
         if isinstance(step, str):
             writer.flush()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import ObjectNotFoundError
 from cloudquery_s3.stores.memory import MemoryStore
 from cloudquery_s3.stores.multipart import MultipartUpload
@@ -97,7 +98,7 @@ def md5(body: bytes) -> str:
 
 def put(store: ObjectStore, key: str, *chunks: bytes) -> None:
     """Write one object."""
-    writer = store.open(key)
+    writer = store.open(key, Cancellation())
     for chunk in chunks:
         writer.write([chunk])
     writer.commit()
@@ -105,7 +106,7 @@ def put(store: ObjectStore, key: str, *chunks: bytes) -> None:
 
 def test_an_object_holds_its_chunks_in_order(case: Case) -> None:
     """What is read is what was written, small chunks and views included."""
-    writer = case.store.open("key")
+    writer = case.store.open("key", Cancellation())
     writer.write([b"one,", memoryview(b"-two,-")[1:-1]])
     writer.write([b"", b"three"])
     stored = writer.commit()
@@ -113,11 +114,13 @@ def test_an_object_holds_its_chunks_in_order(case: Case) -> None:
     assert case.store.get("key") == b"one,two,three"
     assert (stored.key, stored.size_bytes, stored.retries) == ("key", 13, 0)
     assert stored.etag
+    assert stored.checksum is not None
+    assert stored.checksum.scope == "FULL_OBJECT"
 
 
 def test_an_object_may_be_empty(case: Case) -> None:
     """Committing without a byte makes an object of no bytes."""
-    assert case.store.open("empty").commit().size_bytes == 0
+    assert case.store.open("empty", Cancellation()).commit().size_bytes == 0
     assert case.outside.objects() == {"empty": b""}
 
 
@@ -133,7 +136,7 @@ def test_the_step_to_multipart_changes_no_byte(case: Case, extra: int) -> None:
 def test_a_large_object_goes_up_in_parts(case: Case) -> None:
     """An object of several parts, cut across its chunks, is whole; nothing is held afterwards."""
     chunks = [os.urandom(4 * MIB - 3) for _ in range(6)]
-    writer = case.store.open("large")
+    writer = case.store.open("large", Cancellation())
     for chunk in chunks:
         writer.write([chunk])
         assert writer.buffered_bytes <= 24 * MIB
@@ -148,7 +151,7 @@ def test_a_large_object_goes_up_in_parts(case: Case) -> None:
 def test_flushing_changes_no_byte(case: Case, size_bytes: int) -> None:
     """An object that was flushed on the way, sent or not, is what was written, and visible at commit only."""
     body = os.urandom(size_bytes)
-    writer = case.store.open("key")
+    writer = case.store.open("key", Cancellation())
     writer.write([body])
     writer.flush()
     assert case.outside.objects() == {}
@@ -161,7 +164,7 @@ def test_flushing_changes_no_byte(case: Case, size_bytes: int) -> None:
 @pytest.mark.parametrize("size_bytes", [10, 3 * SINGLE_PUT_MAX_BYTES])
 def test_nothing_is_visible_before_commit(case: Case, size_bytes: int) -> None:
     """An object on its way cannot be read, however much of it is sent."""
-    writer = case.store.open("key")
+    writer = case.store.open("key", Cancellation())
     writer.write([bytes(size_bytes)])
     assert case.outside.objects() == {}
     with pytest.raises(ObjectNotFoundError):
@@ -172,7 +175,7 @@ def test_nothing_is_visible_before_commit(case: Case, size_bytes: int) -> None:
 @pytest.mark.parametrize("size_bytes", [0, 10, 3 * SINGLE_PUT_MAX_BYTES])
 def test_abort_leaves_nothing(case: Case, size_bytes: int) -> None:
     """After abort, repeated or not, there is neither an object nor an open upload."""
-    writer = case.store.open("key")
+    writer = case.store.open("key", Cancellation())
     writer.write([bytes(size_bytes)])
     writer.abort()
     writer.abort()
@@ -184,7 +187,7 @@ def test_abort_leaves_nothing(case: Case, size_bytes: int) -> None:
 @pytest.mark.parametrize("size_bytes", [10, 2 * SINGLE_PUT_MAX_BYTES])
 def test_abort_after_commit_is_harmless(case: Case, size_bytes: int) -> None:
     """A committed object stays, whatever is aborted later."""
-    writer = case.store.open("key")
+    writer = case.store.open("key", Cancellation())
     writer.write([bytes(size_bytes)])
     writer.commit()
     writer.abort()
@@ -247,7 +250,7 @@ def test_a_stray_upload_is_found_on_a_real_server(
     for key in ("a b/key", "a b/key-of-another"):
         server.client().create_multipart_upload(Bucket=bucket.name, Key=key)
     store = S3Store(S3Settings(bucket=bucket.name, region=REGION, endpoint=server.endpoint))
-    upload = MultipartUpload(store._client, store._pool, "a b/key", {}, first_part_bytes=5 * MIB)
+    upload = MultipartUpload(store._client, store._pool, "a b/key", {}, Cancellation(), first_part_bytes=5 * MIB)
     upload._may_have_strays = True
     upload.abort()
     assert bucket.open_uploads() == ["a b/key-of-another"]

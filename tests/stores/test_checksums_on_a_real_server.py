@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cloudquery_s3.cancellation import Cancellation
+from cloudquery_s3.committed import Checksum
 from cloudquery_s3.errors import StoreError
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.s3 import S3Store
@@ -39,7 +43,10 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("checksums", [True, False])
 def test_a_damaged_body_is_refused(server: S3Server, monkeypatch: pytest.MonkeyPatch, *, checksums: bool) -> None:
-    """A body that is not what its checksum says is never stored: not over TLS, nor http, nor with CRC-32 turned off."""
+    """A body that is not what its checksum says is never stored: not over TLS, nor http, nor with CRC-32 turned off.
+
+    The checksum of a stored object is that which the server has verified: of all of it, or S3's digest of digests.
+    """
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
     bucket = server.new_bucket()
@@ -54,10 +61,30 @@ def test_a_damaged_body_is_refused(server: S3Server, monkeypatch: pytest.MonkeyP
     )
     store = S3Store(settings, NoPause())
     with pytest.raises(StoreError, match=r"BadDigest|SHA256Mismatch"):
-        store._client.send(Request("PutObject", "PUT", "damaged", body=Damaged([b"a body"])))
-    whole = os.urandom(11 * MIB)
-    writer = store.open("whole")
-    writer.write([whole])
-    writer.commit()
-    assert bucket.objects() == {"whole": whole}
+        store._client.send(Request("PutObject", "PUT", "damaged", body=Damaged([b"a body"])), Cancellation())
+    bodies = {"small": os.urandom(100), "whole": os.urandom(11 * MIB)}
+    for key, body in bodies.items():
+        writer = store.open(key, Cancellation())
+        writer.write([body])
+        said = writer.commit().checksum
+        assert said is not None
+        if server.certificate and checksums:
+            kept = server.client().head_object(Bucket=bucket.name, Key=key, ChecksumMode="ENABLED")
+            assert (said.value, said.scope) == (kept["ChecksumCRC32"], kept["ChecksumType"])
+            assert said.algorithm == "CRC32"
+        else:
+            parts = (
+                [body] if key == "small" else [body[start : start + 5 * MIB] for start in range(0, 11 * MIB, 5 * MIB)]
+            )
+            assert said == sha256(parts)
+    assert bucket.objects() == bodies
     store.close()
+
+
+def sha256(parts: list[bytes]) -> Checksum:
+    """Return the SHA-256 of an object of these parts, as S3 writes it."""
+    digests = [hashlib.sha256(part).digest() for part in parts]
+    if len(parts) == 1:
+        return Checksum("SHA256", base64.b64encode(digests[0]).decode(), "FULL_OBJECT")
+    whole = base64.b64encode(hashlib.sha256(b"".join(digests)).digest()).decode()
+    return Checksum("SHA256", f"{whole}-{len(parts)}", "COMPOSITE")

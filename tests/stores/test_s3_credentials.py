@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import CredentialsError, StoreUnavailableError
 from cloudquery_s3.stores.probe import try_write
 from cloudquery_s3.stores.s3 import S3Store
@@ -85,7 +86,7 @@ def policy(*actions: str, resource: str = "*") -> str:
 
 def put(store: S3Store, key: str = "key", body: bytes = b"x") -> None:
     """Write one object."""
-    writer = store.open(key)
+    writer = store.open(key, Cancellation())
     writer.write([body])
     writer.commit()
 

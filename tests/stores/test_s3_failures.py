@@ -11,6 +11,7 @@ import pytest
 from botocore.session import Session
 
 from captured import capture_logs
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import CredentialsError, ObjectNotFoundError, StoreError, StoreUnavailableError
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.probe import try_write
@@ -46,7 +47,7 @@ def make_store(wire: WireServer, pause: NoPause | None = None, **changes: object
 
 def put(store: S3Store, size_bytes: int) -> int:
     """Write one object, or abort it; return how many requests were repeated."""
-    writer = store.open("key")
+    writer = store.open("key", Cancellation())
     try:
         writer.write([bytes(size_bytes)])
         return writer.commit().retries
@@ -171,7 +172,7 @@ def test_a_failed_upload_is_taken_back(wire: WireServer, operation: str, reply: 
 def test_the_abort_has_its_own_patience(wire: WireServer) -> None:
     """The upload is taken back even if that takes more attempts than the user's `max_retries`."""
     wire.answers["AbortMultipartUpload"] = [CLOSE, error(503, "SlowDown"), error(500, "InternalError")]
-    writer = make_store(wire, max_attempts=1).open("key")
+    writer = make_store(wire, max_attempts=1).open("key", Cancellation())
     writer.write([bytes(6 * MIB)])
     writer.abort()
     assert len(wire.of("AbortMultipartUpload")) == 4
@@ -180,7 +181,7 @@ def test_the_abort_has_its_own_patience(wire: WireServer) -> None:
 def test_an_upload_that_stays_is_said(wire: WireServer) -> None:
     """An abort that the store refuses raises nothing and logs key, upload and cause."""
     wire.answers["AbortMultipartUpload"] = [error(403, "AccessDenied")]
-    writer = make_store(wire).open("key")
+    writer = make_store(wire).open("key", Cancellation())
     writer.write([bytes(6 * MIB)])
     with capture_logs() as logs:
         writer.abort()
@@ -211,7 +212,7 @@ def test_a_lost_completion_is_looked_up(wire: WireServer) -> None:
     whole = hashlib.md5(bytes.fromhex(part_etag) * 2, usedforsecurity=False).hexdigest() + "-2"
     wire.answers["CompleteMultipartUpload"] = list(LOST_COMPLETION)
     wire.answers["HeadObject"] = [Reply(body=bytes(6 * MIB), headers={"ETag": f'"{whole}"'})]
-    writer = make_store(wire).open("key")
+    writer = make_store(wire).open("key", Cancellation())
     writer.write([bytes(6 * MIB)])
     assert writer.commit().etag == whole
     writer.abort()

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from captured import capture_logs
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import StoreUnavailableError
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
@@ -44,7 +45,7 @@ def settings(wire: WireServer, **changes: object) -> S3Settings:
 def put(wire: WireServer, body: bytes, key: str = "key", **changes: object) -> S3Store:
     """Write one object with these settings."""
     store = S3Store(settings(wire, **changes), NoPause())
-    writer = store.open(key)
+    writer = store.open(key, Cancellation())
     writer.write([body])
     writer.commit()
     return store
@@ -201,7 +202,7 @@ def test_parts_go_side_by_side(wire: WireServer) -> None:
     meeting = threading.Barrier(4, timeout=30)
     wire.before = lambda request: meeting.wait() and None if request.operation == "UploadPart" else None
     store = S3Store(settings(wire), NoPause())
-    writer = store.open("key")
+    writer = store.open("key", Cancellation())
     writer.write([bytes(20 * MIB)])
     assert writer.buffered_bytes <= 20 * MIB
     writer.commit()

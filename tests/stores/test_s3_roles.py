@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from captured import capture_logs
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import CredentialsError
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_settings import MIB, AssumedRole, S3Settings
@@ -60,7 +61,7 @@ def key_id(request: Recorded) -> str:
 
 def put(store: S3Store, body: bytes = b"x") -> int:
     """Write one object; return how many requests were repeated."""
-    writer = store.open("key")
+    writer = store.open("key", Cancellation())
     writer.write([body])
     return writer.commit().retries
 

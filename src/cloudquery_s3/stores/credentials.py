@@ -15,6 +15,7 @@ from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.stores.endpoint import configured_endpoint
 from cloudquery_s3.stores.s3_errors import RequestFailedError, answer_failure, credentials_error, transport_failure
 
@@ -50,22 +51,26 @@ class CredentialSource:
         self._lock = threading.Lock()
         self._credentials: Credentials | None = None
 
-    def current(self) -> ReadOnlyCredentials:
+    def current(self, cancellation: Cancellation) -> ReadOnlyCredentials:
         """Return the credentials to sign with.
 
         Raises:
             CredentialsError: there are none, or they could not be renewed.
+            ObjectCancelledError: the object was given up.
         """
         with self._lock:
+            cancellation.check()
             return self._frozen()
 
-    def renew(self, refused: ReadOnlyCredentials) -> bool:
+    def renew(self, refused: ReadOnlyCredentials, cancellation: Cancellation) -> bool:
         """Search the chain again because the store has refused these credentials; return whether there are others now.
 
         Raises:
             CredentialsError: there are none any more.
+            ObjectCancelledError: the object was given up.
         """
         with self._lock:
+            cancellation.check()
             if self._frozen() == refused:
                 self._credentials = None
             return self._frozen() != refused
@@ -140,7 +145,7 @@ def _assume(
         log.warning("sending again", extra={**where, "attempt": attempt, "cause": str(failure)})
 
     return DeferredRefreshableCredentials(
-        refresh_using=lambda: policy.run(fetch, pause, on_retry), method="assume-role"
+        refresh_using=lambda: policy.run(fetch, pause, Cancellation(), on_retry), method="assume-role"
     )
 
 

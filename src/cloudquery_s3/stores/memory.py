@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, TypeAlias
 
 from cloudquery_s3.errors import ObjectNotFoundError
+from cloudquery_s3.stores.body import Body
+from cloudquery_s3.stores.checksums import crc32_checksum
 from cloudquery_s3.stores.object_store import StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.chunk import Chunk
 
 Operation: TypeAlias = str
@@ -37,10 +39,10 @@ class MemoryStore:
         self.open_keys: list[str] = []
         self.before = before or (lambda _operation, _key: None)
 
-    def open(self, key: str) -> MemoryWriter:
+    def open(self, key: str, cancellation: Cancellation) -> MemoryWriter:
         """Begin an object."""
         self.open_keys.append(key)
-        return MemoryWriter(self, key)
+        return MemoryWriter(self, key, cancellation)
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes.
@@ -71,8 +73,9 @@ class MemoryStore:
 class MemoryWriter:
     """One object on its way into a `MemoryStore`; see `ObjectWriter`."""
 
-    def __init__(self, store: MemoryStore, key: str) -> None:
+    def __init__(self, store: MemoryStore, key: str, cancellation: Cancellation) -> None:
         self.buffered_bytes = 0
+        self._cancellation = cancellation
         self._store = store
         self._key = key
         self._chunks: list[Chunk] = []
@@ -80,24 +83,33 @@ class MemoryWriter:
 
     def write(self, chunks: Sequence[Chunk]) -> None:
         """Append bytes."""
+        self._cancellation.check()
         self._store.before("Write", self._key)
         self._chunks.extend(chunks)
         self.buffered_bytes += sum(memoryview(chunk).nbytes for chunk in chunks)
 
     def flush(self) -> None:
-        """Do nothing: all of an object is held here anyway."""
+        """Send nothing: all of an object is held here anyway."""
+        self._cancellation.check()
 
     def commit(self) -> StoredObject:
         """Make the object visible, whole."""
-        body = b"".join(self._chunks)
+        self._cancellation.check()
+        body = Body(self._chunks)
         self._store.before("PutObject", self._key)
-        self._store.objects[self._key] = body
+        self._store.objects[self._key] = b"".join(body)
         self._end()
-        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        return StoredObject(key=self._key, size_bytes=len(body), etag=etag, retries=0)
+        return StoredObject(
+            key=self._key,
+            size_bytes=body.size_bytes,
+            etag=body.md5().hex(),
+            retries=0,
+            checksum=crc32_checksum(body),
+        )
 
     def abort(self) -> None:
         """Drop the bytes; idempotent, and harmless after `commit`."""
+        self._cancellation.cancel()
         if not self._ended:
             self._end()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from xml.sax.saxutils import escape
 
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import StoreError
 from cloudquery_s3.stores.body import Body
-from cloudquery_s3.stores.lost_answers import is_stored
+from cloudquery_s3.stores.checksums import composite_checksum
+from cloudquery_s3.stores.lost_answers import Sent, is_stored
 from cloudquery_s3.stores.retry import RetryPolicy
 from cloudquery_s3.stores.s3_errors import RequestFailedError, xml_children, xml_fields
 from cloudquery_s3.stores.s3_requests import Request
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.committed import Checksum
     from cloudquery_s3.stores.s3_requests import S3Client
 
 log = logging.getLogger(__name__)
@@ -43,32 +46,47 @@ def part_bytes(number: int, first_bytes: int) -> int:
     return min(first_bytes << ((number - 1) // _PARTS_PER_SIZE), MAX_PART_BYTES)
 
 
+class _StoredPart(NamedTuple):
+    etag: str
+    checksum: Checksum
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     number: int
     size_bytes: int
-    future: Future[tuple[str, str]]
-    """Its entity tag and CRC-32 (or "")."""
+    future: Future[_StoredPart]
 
 
 class MultipartUpload:
     """One multipart upload; used by one thread at a time. Ended by `complete` or `abort`.
+
+    Once its object is given up no request of it begins but those that clean up; every call but these then raises
+    ObjectCancelledError.
 
     Attributes:
         failures: attempts that failed, of all its requests.
     """
 
     def __init__(
-        self, client: S3Client, pool: Executor, key: str, headers: Mapping[str, str], *, first_part_bytes: int
+        self,
+        client: S3Client,
+        pool: Executor,
+        key: str,
+        headers: Mapping[str, str],
+        cancellation: Cancellation,
+        *,
+        first_part_bytes: int,
     ) -> None:
         self.failures: list[RequestFailedError] = []
         self._client = client
         self._pool = pool
         self._key = key
         self._headers = headers
+        self._cancellation = cancellation
         self._first_part_bytes = first_part_bytes
         self._under_way: list[_Part] = []
-        self._stored: dict[int, tuple[str, str]] = {}
+        self._stored: dict[int, _StoredPart] = {}
         self._parts = 0
         self._size_bytes = 0
         self._upload_id = ""
@@ -96,7 +114,7 @@ class MultipartUpload:
         request = Request("CreateMultipartUpload", "POST", self._key, query={"uploads": ""}, headers=headers)
         failures: list[RequestFailedError] = []
         try:
-            self._upload_id = xml_fields(self._client.send(request, failures).body)["UploadId"]
+            self._upload_id = xml_fields(self._client.send(request, self._cancellation, failures).body)["UploadId"]
         finally:
             self.failures += failures
             self._may_have_strays = any(failure.may_have_worked for failure in failures)
@@ -108,8 +126,7 @@ class MultipartUpload:
             StoreError: this upload cannot go on.
         """
         while len(self._under_way) >= PARTS_UNDER_WAY:
-            wait([part.future for part in self._under_way], return_when=FIRST_COMPLETED)
-            self._collect()
+            self._await_part()
         if self._parts == MAX_PARTS:
             raise StoreError("the object is larger than S3 takes", operation="UploadPart", key=self._key)
         body = Body(chunks)
@@ -118,8 +135,8 @@ class MultipartUpload:
         future = self._pool.submit(self._send_part, self._parts, body)
         self._under_way.append(_Part(self._parts, body.size_bytes, future))
 
-    def complete(self) -> str:
-        """Make the object of all parts sent; return its entity tag.
+    def complete(self) -> tuple[str, Checksum]:
+        """Make the object of all parts sent; return its entity tag and checksum.
 
         Where the answer is lost for good, or the store then no longer knows the upload, the object is looked at: it is
         taken as stored only where its size and entity tag are those of these parts. A sync without permission to read
@@ -128,8 +145,8 @@ class MultipartUpload:
         Raises:
             StoreError: a part, or the completion, failed.
         """
-        wait([part.future for part in self._under_way])
-        self._collect()
+        while self._under_way:
+            self._await_part()
         request = Request(
             "CompleteMultipartUpload",
             "POST",
@@ -140,20 +157,25 @@ class MultipartUpload:
         )
         failures: list[RequestFailedError] = []
         try:
-            etag = xml_fields(self._client.send(request, failures).body).get("ETag", "").strip('"')
+            etag = xml_fields(self._client.send(request, self._cancellation, failures).body).get("ETag", "").strip('"')
         except StoreError as error:
             etag = self._expected_etag()
-            if not is_stored(self._client, self._key, etag=etag, size_bytes=self._size_bytes, failures=failures):
+            sent = Sent(etag, self._size_bytes)
+            if not is_stored(self._client, self._key, sent, self._cancellation, failures):
                 raise self._unsure(error, failures) from None
             failures.pop()  # it was not sent again
         finally:
             self.failures += failures
         self._upload_id = ""
         self._take_back_strays()
-        return etag
+        return etag, composite_checksum([part.checksum for _, part in sorted(self._stored.items())])
 
     def abort(self) -> None:
-        """Leave nothing behind: wait for what is under way, then take the upload back. Raises nothing; idempotent."""
+        """Leave nothing behind: give the object up, wait for its requests under way, then take the upload back.
+
+        Raises nothing; idempotent.
+        """
+        self._cancellation.cancel()
         for part in self._under_way:
             part.future.cancel()
         wait([part.future for part in self._under_way])
@@ -168,30 +190,32 @@ class MultipartUpload:
         if self._upload_id:
             self._take_back(self._upload_id)
 
-    def _collect(self) -> None:
-        """Note what is stored of the parts under way; raise what stopped a part, each time again."""
+    def _await_part(self) -> None:
+        """Wait for any part; note what is stored of those under way; raise what stopped one, each time again."""
+        self._cancellation.wait_for_any(part.future for part in self._under_way)
         for part in tuple(self._under_way):
             if part.future.done():
                 self._stored[part.number] = part.future.result()
                 self._under_way.remove(part)
 
-    def _send_part(self, number: int, body: Body) -> tuple[str, str]:
+    def _send_part(self, number: int, body: Body) -> _StoredPart:
         query = {"partNumber": str(number), "uploadId": self._upload_id}
-        answer = self._client.send(Request("UploadPart", "PUT", self._key, query=query, body=body), self.failures)
-        return answer.etag, body.crc32() if self._client.sends_crc32 else ""
+        request = Request("UploadPart", "PUT", self._key, query=query, body=body)
+        answer = self._client.send(request, self._cancellation, self.failures)
+        return _StoredPart(answer.etag, self._client.checksum(body))
 
     def _manifest(self) -> bytes:
         parts = []
-        for number, (etag, crc32) in sorted(self._stored.items()):
-            checksum = f"<ChecksumCRC32>{crc32}</ChecksumCRC32>" if crc32 else ""
-            parts.append(f'<Part><PartNumber>{number}</PartNumber><ETag>"{escape(etag)}"</ETag>{checksum}</Part>')
+        for number, (etag, checksum) in sorted(self._stored.items()):
+            sent = f"<ChecksumCRC32>{checksum.value}</ChecksumCRC32>" if self._client.sends_crc32 else ""
+            parts.append(f'<Part><PartNumber>{number}</PartNumber><ETag>"{escape(etag)}"</ETag>{sent}</Part>')
         namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
         return f'<CompleteMultipartUpload xmlns="{namespace}">{"".join(parts)}</CompleteMultipartUpload>'.encode()
 
     def _expected_etag(self) -> str:
         """Return S3's entity tag of an object of exactly these parts, or "" where theirs are not MD5s."""
         try:
-            digests = b"".join(bytes.fromhex(etag) for _, (etag, _) in sorted(self._stored.items()))
+            digests = b"".join(bytes.fromhex(part.etag) for _, part in sorted(self._stored.items()))
         except ValueError:
             return ""
         return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{self._parts}"
@@ -212,7 +236,7 @@ class MultipartUpload:
     def _take_back(self, upload_id: str) -> None:
         request = Request("AbortMultipartUpload", "DELETE", self._key, query={"uploadId": upload_id})
         try:
-            self._client.send(request, policy=_ABORT_POLICY)
+            self._client.send(request, Cancellation(), policy=_ABORT_POLICY)
         except StoreError as error:
             if error.code != "NoSuchUpload":
                 log.warning(
@@ -227,7 +251,7 @@ class MultipartUpload:
         self._may_have_strays = False
         request = Request("ListMultipartUploads", "GET", "", query={"uploads": "", "prefix": self._key})
         try:
-            answer = self._client.send(request)
+            answer = self._client.send(request, Cancellation())
         except StoreError as error:
             log.warning(
                 "an open multipart upload may be left: remove it, or let a lifecycle rule of the bucket do so",

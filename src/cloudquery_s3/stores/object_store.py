@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.committed import Checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +22,24 @@ class StoredObject:
         size_bytes: its size.
         etag: the store's entity tag, without quotes; empty where the store names none.
         retries: how many requests for it were sent again.
+        checksum: what was sent for the store to check the bytes against.
     """
 
     key: str
     size_bytes: int
     etag: str
     retries: int
+    checksum: Checksum | None
 
 
 class ObjectWriter(Protocol):
     """One object on its way; used by one thread at a time.
 
     Either `commit` or `abort` ends it. After any error the caller aborts.
+
+    Once the object's `Cancellation` is set, no further request for it begins but those that clean up, and no call goes
+    on waiting; a request that is under way is left to end. An object whose last request then succeeds is stored, and
+    `commit` says so.
     """
 
     @property
@@ -43,6 +51,7 @@ class ObjectWriter(Protocol):
 
         Raises:
             StoreError: a part could not be stored.
+            ObjectCancelledError: the object was given up.
         """
 
     def flush(self) -> None:
@@ -50,6 +59,7 @@ class ObjectWriter(Protocol):
 
         Raises:
             StoreError: a part could not be stored.
+            ObjectCancelledError: the object was given up.
         """
 
     def commit(self) -> StoredObject:
@@ -57,17 +67,22 @@ class ObjectWriter(Protocol):
 
         Raises:
             StoreError: it could not; the object is not there (or, where the last answer was lost, it is there whole).
+            ObjectCancelledError: the object was given up.
         """
 
     def abort(self) -> None:
-        """Leave nothing behind: no object, no open upload. Idempotent; harmless after `commit`; raises nothing."""
+        """Leave nothing behind: no object, no open upload. Idempotent; harmless after `commit`; raises nothing.
+
+        Sets the object's `Cancellation`, waits for its requests that are under way, and cleans up on the caller's own
+        thread: it never waits for a thread that other objects' requests keep busy.
+        """
 
 
 class ObjectStore(Protocol):
     """A bucket. Safe to use from several threads."""
 
-    def open(self, key: str) -> ObjectWriter:
-        """Begin an object; sends nothing yet."""
+    def open(self, key: str, cancellation: Cancellation) -> ObjectWriter:
+        """Begin an object that `cancellation` may give up; sends nothing yet."""
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes.

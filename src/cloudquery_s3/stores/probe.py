@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import StoreError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def try_write(store: ObjectStore, key: str) -> None:
 
     Source: contract B; that it is removed is this plugin's own.
     """
-    writer = store.open(key)
+    writer = store.open(key, Cancellation())
     try:
         writer.commit()
     except StoreError:

@@ -11,6 +11,8 @@ from cloudquery_s3.stores.s3_errors import RequestFailedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudquery_s3.cancellation import Cancellation
+
 T = TypeVar("T")
 
 FIRST_DELAY_S: Final = 1.0
@@ -20,8 +22,8 @@ FIRST_DELAY_S: Final = 1.0
 class Pause(Protocol):
     """How a thread waits, and the dice for how long."""
 
-    def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+    def sleep(self, seconds: float, cancellation: Cancellation) -> None:
+        """Return after so many seconds, or as soon as the object is given up."""
 
     def random(self) -> float:
         """Return a number in [0, 1)."""
@@ -49,23 +51,33 @@ class RetryPolicy:
         doublings = min(failed_attempts - 1, 60)  # far above any cap, and no float overflow for endless attempts
         return dice * min(self.max_backoff_s, FIRST_DELAY_S * 2.0**doublings)
 
-    def run(self, call: Callable[[], T], pause: Pause, on_retry: Callable[[int, RequestFailedError], None]) -> T:
+    def run(
+        self,
+        call: Callable[[], T],
+        pause: Pause,
+        cancellation: Cancellation,
+        on_retry: Callable[[int, RequestFailedError], None],
+    ) -> T:
         """Return what `call` returns, calling it again while it fails for reasons that may pass.
 
         Args:
             call: one attempt.
             pause: waits between attempts.
+            cancellation: once it is set no further attempt begins, and no wait goes on.
             on_retry: told of each failure that will be followed by another attempt, with the number of the attempt.
 
         Raises:
             RequestFailedError: of the last attempt.
+            ObjectCancelledError: the object was given up.
         """
         for attempt in itertools.count(1):
+            cancellation.check()
             try:
                 return call()
             except RequestFailedError as failure:
                 if not failure.transient or attempt >= self.max_attempts:
                     raise
+                cancellation.check()
                 on_retry(attempt, failure)
-                pause.sleep(self.delay_s(attempt, pause.random()))
+                pause.sleep(self.delay_s(attempt, pause.random()), cancellation)
         raise AssertionError  # itertools.count has no end

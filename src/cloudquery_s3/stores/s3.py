@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from urllib3.exceptions import InsecureRequestWarning
 
-from cloudquery_s3.errors import StoreError
-from cloudquery_s3.stores.body import Body
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.stores.credentials import aws_configuration, credential_source
 from cloudquery_s3.stores.endpoint import bucket_url
-from cloudquery_s3.stores.lost_answers import is_stored
 from cloudquery_s3.stores.multipart import MultipartUpload
-from cloudquery_s3.stores.object_store import StoredObject
 from cloudquery_s3.stores.retry import RetryPolicy
 from cloudquery_s3.stores.s3_errors import Target
 from cloudquery_s3.stores.s3_requests import Request, S3Client
 from cloudquery_s3.stores.s3_settings import SINGLE_PUT_MAX_BYTES, AssumedRole, S3Settings
+from cloudquery_s3.stores.s3_writer import S3Writer
 from cloudquery_s3.stores.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from concurrent.futures import Executor
-
-    from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.retry import Pause
-    from cloudquery_s3.stores.s3_errors import RequestFailedError
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +34,9 @@ PART_THREADS: Final = 8
 class SystemPause:
     """The clock and the dice of production."""
 
-    def sleep(self, seconds: float) -> None:
-        """Sleep."""
-        time.sleep(seconds)
+    def sleep(self, seconds: float, cancellation: Cancellation) -> None:
+        """Sleep, unless and until the object is given up."""
+        cancellation.wait(seconds)
 
     def random(self) -> float:
         """Throw the dice."""
@@ -80,7 +72,7 @@ class S3Store:
             warnings.filterwarnings("ignore", category=InsecureRequestWarning)  # urllib3 would repeat it on stderr
         policy = RetryPolicy(settings.max_attempts, settings.max_backoff_s)
         credentials = credential_source(settings, policy, pause)
-        credentials.current()
+        credentials.current(Cancellation())
         self._settings = settings
         self._client = S3Client(
             url=url,
@@ -101,9 +93,9 @@ class S3Store:
         self._pool = ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-part")
         self._uploads: set[MultipartUpload] = set()
 
-    def open(self, key: str) -> S3Writer:
-        """Begin an object; sends nothing yet."""
-        return S3Writer(self._client, self._pool, self._settings, key, self._uploads)
+    def open(self, key: str, cancellation: Cancellation) -> S3Writer:
+        """Begin an object that `cancellation` may give up; sends nothing yet."""
+        return S3Writer(self._client, self._pool, self._settings, key, cancellation, self._uploads)
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes.
@@ -112,7 +104,7 @@ class S3Store:
             ObjectNotFoundError: there is none.
             StoreError: it could not be read.
         """
-        return self._client.send(Request("GetObject", "GET", key)).body
+        return self._client.send(Request("GetObject", "GET", key), Cancellation()).body
 
     def delete(self, key: str) -> None:
         """Remove an object; that there is none is no error.
@@ -120,7 +112,7 @@ class S3Store:
         Raises:
             StoreError: the store refuses.
         """
-        self._client.send(Request("DeleteObject", "DELETE", key))
+        self._client.send(Request("DeleteObject", "DELETE", key), Cancellation())
 
     def abandon(self) -> None:
         """Take back every upload that is open, without waiting for its parts: the process is about to end."""
@@ -132,118 +124,6 @@ class S3Store:
         """Release connections and threads; the store is not used after that."""
         self._pool.shutdown()
         self._client.close()
-
-
-class S3Writer:
-    """One object on its way; see `ObjectWriter`."""
-
-    def __init__(
-        self, client: S3Client, pool: Executor, settings: S3Settings, key: str, uploads: set[MultipartUpload]
-    ) -> None:
-        self._client = client
-        self._pool = pool
-        self._settings = settings
-        self._key = key
-        self._pending: list[Chunk] = []
-        self._pending_bytes = 0
-        self._size_bytes = 0
-        self._uploads = uploads
-        self._upload: MultipartUpload | None = None
-
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes that are not sent or not acknowledged yet."""
-        return self._pending_bytes + (self._upload.under_way_bytes if self._upload else 0)
-
-    def write(self, chunks: Sequence[Chunk]) -> None:
-        """Append bytes; above what fits into one request, send parts.
-
-        Raises:
-            StoreError: a part could not be stored.
-        """
-        views = [memoryview(chunk).cast("B") for chunk in chunks]
-        added = sum(view.nbytes for view in views)
-        self._pending += views
-        self._pending_bytes += added
-        self._size_bytes += added
-        if self._upload or self._pending_bytes > self._settings.single_put_max_bytes:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send whole parts; less than a part stays.
-
-        Raises:
-            StoreError: a part could not be stored.
-        """
-        if self._upload is None and self._pending_bytes >= self._settings.part_size_bytes:
-            self._upload = self._new_upload()
-            self._uploads.add(self._upload)
-            self._upload.begin()
-        if self._upload:
-            while self._pending_bytes >= self._upload.next_part_bytes:
-                self._upload.send(self._take(self._upload.next_part_bytes))
-
-    def commit(self) -> StoredObject:
-        """Make the object visible, whole.
-
-        Raises:
-            StoreError: it could not be stored.
-        """
-        if self._upload is None:
-            failures: list[RequestFailedError] = []
-            etag = self._put(Body(self._pending), failures)
-            self._take(self._pending_bytes)
-        else:
-            if self._pending_bytes:
-                self._upload.send(self._take(self._pending_bytes))
-            etag = self._upload.complete()
-            self._uploads.discard(self._upload)
-            failures = self._upload.failures
-        return StoredObject(key=self._key, size_bytes=self._size_bytes, etag=etag, retries=len(failures))
-
-    def abort(self) -> None:
-        """Leave nothing behind; idempotent, and harmless after `commit`."""
-        self._take(self._pending_bytes)
-        if self._upload:
-            self._upload.abort()
-            self._uploads.discard(self._upload)
-
-    def _put(self, body: Body, failures: list[RequestFailedError]) -> str:
-        """Store all in one request; return its entity tag."""
-        headers = self._settings.object_headers()
-        try:
-            return self._client.send(Request("PutObject", "PUT", self._key, headers=headers, body=body), failures).etag
-        except StoreError:
-            etag = body.md5()
-            if not is_stored(self._client, self._key, etag=etag, size_bytes=body.size_bytes, failures=failures):
-                raise
-            failures.pop()  # it was not sent again
-            return etag
-
-    def _new_upload(self) -> MultipartUpload:
-        return MultipartUpload(
-            self._client,
-            self._pool,
-            self._key,
-            self._settings.object_headers(),
-            first_part_bytes=self._settings.part_size_bytes,
-        )
-
-    def _take(self, size_bytes: int) -> list[Chunk]:
-        """Remove and return the first bytes that are pending."""
-        taken: list[Chunk] = []
-        rest = size_bytes
-        for index, view in enumerate(self._pending):
-            if len(view) > rest:
-                taken.append(view[:rest])
-                self._pending[: index + 1] = [view[rest:]]
-                break
-            taken.append(view)
-            rest -= len(view)
-        else:
-            self._pending = []
-        self._pending_bytes -= size_bytes
-        return taken
 
 
 def s3_store(spec: Spec, *, content_type: str, pause: Pause | None = None) -> S3Store:

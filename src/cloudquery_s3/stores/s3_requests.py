@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 
 from cloudquery_s3 import __version__
 from cloudquery_s3.stores.body import Body
+from cloudquery_s3.stores.checksums import crc32_checksum, sha256_checksum
 from cloudquery_s3.stores.s3_errors import (
     EXPIRED_CODES,
     RequestFailedError,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from botocore.credentials import ReadOnlyCredentials
 
+    from cloudquery_s3.cancellation import Cancellation
+    from cloudquery_s3.committed import Checksum
     from cloudquery_s3.stores.credentials import CredentialSource
     from cloudquery_s3.stores.endpoint import BucketUrl
     from cloudquery_s3.stores.retry import Pause, RetryPolicy
@@ -108,18 +111,29 @@ class S3Client:
         self._pause = pause
         self._log_level = logging.INFO if log_requests else logging.DEBUG
 
+    def checksum(self, body: Body) -> Checksum:
+        """Return what is sent with a body for the store to check it against."""
+        return crc32_checksum(body) if self.sends_crc32 else sha256_checksum(body)
+
     def send(
-        self, request: Request, failures: list[RequestFailedError] | None = None, *, policy: RetryPolicy | None = None
+        self,
+        request: Request,
+        cancellation: Cancellation,
+        failures: list[RequestFailedError] | None = None,
+        *,
+        policy: RetryPolicy | None = None,
     ) -> Answer:
         """Return the store's answer, once it is a success.
 
         Args:
             request: what is asked.
+            cancellation: once it is set no further attempt begins, and nothing is waited for but a running attempt.
             failures: receives every failed attempt, also when the last one succeeds.
             policy: replaces the client's own.
 
         Raises:
             StoreError: it failed for good.
+            ObjectCancelledError: the object was given up.
         """
         past = [] if failures is None else failures
 
@@ -130,17 +144,17 @@ class S3Client:
             log.warning("sending again", extra={**where, "attempt": attempt, "cause": str(failure)})
 
         def attempt() -> Answer:
-            credentials = self._credentials.current()
+            credentials = self._credentials.current(cancellation)
             try:
                 return self._once(request, credentials)
             except RequestFailedError as failure:
-                if failure.code not in EXPIRED_CODES or not self._credentials.renew(credentials):
+                if failure.code not in EXPIRED_CODES or not self._credentials.renew(credentials, cancellation):
                     raise
                 on_retry(1, failure)
-            return self._once(request, self._credentials.current())
+            return self._once(request, self._credentials.current(cancellation))
 
         try:
-            return (policy or self._policy).run(attempt, self._pause, on_retry)
+            return (policy or self._policy).run(attempt, self._pause, cancellation, on_retry)
         except RequestFailedError as failure:
             past.append(failure)
             raise store_error(failure, operation=request.operation, key=request.key, target=self._target) from None
@@ -174,9 +188,9 @@ class S3Client:
         headers = {"User-Agent": _USER_AGENT, **request.headers}
         payload = _UNSIGNED
         if request.operation in _DATA and self.sends_crc32:
-            headers["x-amz-checksum-crc32"] = request.body.crc32()
+            headers["x-amz-checksum-crc32"] = crc32_checksum(request.body).value
         else:
-            payload = request.body.sha256()
+            payload = request.body.sha256.hex()
         signable = AWSRequest(request.method, url, headers=headers)
         _Signer(credentials, self._url.signing_region, payload).add_auth(signable)
         return dict(signable.headers.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import EncodeError, PluginError
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.ipc import decode
@@ -43,7 +44,7 @@ class ObjectBuilder:
         self._table = table
         with self._guard():
             self._encoder = file_format.encoder(schema, self.alterations)
-        self._upload = store.open(key)
+        self._upload = store.open(key, Cancellation())
         self._slots = slots
 
     @property

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.stores.retry import RetryPolicy
 from cloudquery_s3.stores.s3_errors import RequestFailedError
 from wire_server import NoPause
@@ -33,7 +34,9 @@ def test_attempts_are_exact(max_attempts: int, failures: int) -> None:
         return "done"
 
     def run() -> str:
-        return RetryPolicy(max_attempts, 30).run(call, pause, lambda attempt, _: reported.append(attempt))
+        return RetryPolicy(max_attempts, 30).run(
+            call, pause, Cancellation(), lambda attempt, _: reported.append(attempt)
+        )
 
     if failures < max_attempts:
         assert run() == "done"
@@ -54,5 +57,5 @@ def test_what_will_not_pass_is_not_repeated() -> None:
         raise RequestFailedError("never", transient=False)
 
     with pytest.raises(RequestFailedError, match="never"):
-        RetryPolicy(5, 30).run(call, pause, lambda *_: None)
+        RetryPolicy(5, 30).run(call, pause, Cancellation(), lambda *_: None)
     assert pause.slept_s == []
