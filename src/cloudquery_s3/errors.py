@@ -14,8 +14,10 @@
     ├── StoreError           a request to the store failed for good; names operation and key
     │   ├── StoreUnavailableError  it would fail for every key: no access, no bucket, no route
     │   │   └── CredentialsError   there are no credentials, or the store refuses them
+    │   ├── KeyRefusedError        it would fail for this key: the store takes others
     │   └── ObjectNotFoundError    there is no object at that key
     ├── ObjectCancelledError an object was given up before it was stored
+    ├── PublicationError     the rows are in the bucket, and that could not be made known
     ├── ClosedError          the destination was closed under a running Write
     └── WriteFailedError     how a Write ended: every failed table, key and cause
 
@@ -83,6 +85,7 @@ class StoreError(PluginError):
     """A request to the store failed for good: retrying is over, or would not help.
 
     Attributes:
+        problem: what went wrong, without operation and key.
         operation: the S3 operation, such as `PutObject`.
         key: the object's key.
         status: the HTTP status, or None where no whole response came.
@@ -91,6 +94,7 @@ class StoreError(PluginError):
 
     def __init__(self, message: str, *, operation: str, key: str, status: int | None = None, code: str = "") -> None:
         super().__init__(f"{operation} {key}: {message}")
+        self.problem = message
         self.operation = operation
         self.key = key
         self.status = status
@@ -100,9 +104,27 @@ class StoreError(PluginError):
 class StoreUnavailableError(StoreError):
     """The request failed for a reason that holds for every object: access, bucket, address, certificate."""
 
+    @property
+    def may_concern_the_key(self) -> bool:
+        """Whether the store could have taken another key: a policy may allow some prefixes only."""
+        return self.code == "AccessDenied"
+
 
 class CredentialsError(StoreUnavailableError):
     """There are no AWS credentials, or the store does not accept them."""
+
+
+class KeyRefusedError(StoreError):
+    """The store refuses access to this key, and has taken another of the same Write."""
+
+    def __init__(self, refusal: StoreUnavailableError) -> None:
+        super().__init__(
+            refusal.problem,
+            operation=refusal.operation,
+            key=refusal.key,
+            status=refusal.status,
+            code=refusal.code,
+        )
 
 
 class ObjectNotFoundError(StoreError):
@@ -114,6 +136,10 @@ class ObjectCancelledError(PluginError):
 
     def __init__(self) -> None:
         super().__init__("the object was given up before it was stored")
+
+
+class PublicationError(PluginError):
+    """Every row is in the bucket, and the Write could not be published: by a manifest, in a catalogue."""
 
 
 class ClosedError(PluginError):

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import rows
 from cloudquery_s3.errors import PluginError
 from cloudquery_s3.formats import make_format
-from cloudquery_s3.server.destination import Destination, _plant
+from cloudquery_s3.server.destination import Destination, write_context
 from cloudquery_s3.spec import Spec
 from cloudquery_s3.stores.s3 import S3Store, settings_of
 from cloudquery_s3.stores.s3_settings import MIB
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloudquery_s3.cancellation import Cancellation
+    from cloudquery_s3.committed import CommittedObject, WriteEnd
     from cloudquery_s3.writer.budget import MemoryBudget
-    from cloudquery_s3.writer.report import SyncReport
     from s3_servers import Bucket
 
 FORMATS: Final = ("parquet", "json", "csv")
@@ -99,6 +99,21 @@ class ReopeningPause(NoPause):
             self._reopen()
 
 
+class Records:
+    """A publisher that keeps what it is told, in order: the objects, and then the end."""
+
+    def __init__(self) -> None:
+        self.objects: list[CommittedObject] = []
+        self.ends: list[WriteEnd] = []
+
+    def committed(self, record: CommittedObject) -> None:
+        assert not self.ends, "an object was committed after the Write was published"
+        self.objects.append(record)
+
+    async def publish(self, end: WriteEnd) -> None:
+        self.ends.append(end)
+
+
 @dataclass
 class Delivery:
     """How a Write ended, and what it said of itself."""
@@ -106,14 +121,14 @@ class Delivery:
     sent: list[pa.RecordBatch]
     file_format: str
     error: PluginError | None
-    report: SyncReport | None
+    records: Records | None
     warnings: Warnings
 
     def check(self, bucket: Bucket) -> None:
         """Hold the outcome against what is in the bucket.
 
-        Always: every object is whole, no row is there twice, no upload is open that no WARNING names, and the report
-        lists what exists. After OK: every row is there.
+        Always: every object is whole, no row is there twice, no upload is open that no WARNING names, and the records
+        tell what exists. After OK: every row is there.
         """
         objects = bucket.objects()
         found = {key: read(data, self.file_format) for key, data in objects.items()}
@@ -128,22 +143,24 @@ class Delivery:
         else:
             assert all(made[table].items() <= expected[table].items() for table in made)
         self._check_uploads(bucket.open_uploads())
-        self._check_report({key: (len(objects[key]), len(found[key])) for key in objects})
+        self._check_records({key: (len(objects[key]), len(found[key])) for key in objects})
         self._check_retries()
 
     def _check_uploads(self, uploads: list[str]) -> None:
         named = [vars(record)["key"] for record in self.warnings.of(LEFT_OPEN) + self.warnings.of(MAY_BE_LEFT)]
         assert set(uploads) <= set(named), "an upload was left open in silence"
 
-    def _check_report(self, objects: dict[str, tuple[int, int]]) -> None:
-        tables = self.report.tables.values() if self.report else []
-        listed = {stored.key: stored for table in tables for stored in table.objects}
+    def _check_records(self, objects: dict[str, tuple[int, int]]) -> None:
+        if self.records is not None:
+            assert [end.status == "complete" for end in self.records.ends] == [self.error is None]
+        listed = {record.key: (record.size_bytes, record.rows) for record in self._committed()}
         unsure = {vars(record)["key"] for record in self.warnings.of(MAY_BE_THERE)}
         known = {key: figures for key, figures in objects.items() if key not in unsure}
-        assert listed.keys() == known.keys(), "the report does not list what exists"
-        assert {key: stored.size_bytes for key, stored in listed.items()} == {k: size for k, (size, _) in known.items()}
-        assert sum(table.rows for table in tables) == sum(count for _, count in known.values())
-        assert sum(table.retries for table in tables) <= len(self.warnings.of(RETRY))
+        assert listed == known, "the records do not tell what exists"
+        assert sum(record.retries for record in self._committed()) <= len(self.warnings.of(RETRY))
+
+    def _committed(self) -> list[CommittedObject]:
+        return self.records.objects if self.records else []
 
     def _check_retries(self) -> None:
         for record in self.warnings.of(RETRY):
@@ -194,6 +211,7 @@ class Way:
     settings: dict[str, Any] = field(default_factory=dict)
     pause: NoPause = field(default_factory=NoPause)
     budget: MemoryBudget | None = None
+    records: Records = field(default_factory=Records)
 
     def destination(self) -> Destination:
         """Connect: a destination as Init makes it, but for the settings."""
@@ -211,8 +229,10 @@ class Way:
         usual = {"single_put_max_bytes": 6 * MIB}
         settings = settings_of(spec, content_type=file_format.content_type)
         store = S3Store(dataclasses.replace(settings, **{**usual, **self.settings}), self.pause)
-        plant = _plant(spec, spec.path_template(sync_id=INVOCATION_ID), file_format, store)
-        return Destination(spec, store, dataclasses.replace(plant, budget=self.budget or plant.budget))
+        context = write_context(spec, store, file_format=file_format, sync_id=INVOCATION_ID)
+        publishers = [lambda _start: self.records]
+        context = dataclasses.replace(context, budget=self.budget or context.budget, publishers=publishers)
+        return Destination(spec, store, context)
 
     def deliver(self, batches: list[pa.RecordBatch]) -> Delivery:
         """Write these rows as the Write RPC does."""
@@ -222,13 +242,13 @@ class Way:
             except PluginError as error:
                 return Delivery(batches, self.file_format, error, None, warnings)
             try:
-                error, report = asyncio.run(_write(destination, [rows.ipc(batch) for batch in batches]))
+                error = asyncio.run(_write(destination, [rows.ipc(batch) for batch in batches]))
             finally:
                 destination.retire()
-        return Delivery(batches, self.file_format, error, report, warnings)
+        return Delivery(batches, self.file_format, error, self.records, warnings)
 
 
-async def _write(destination: Destination, payloads: list[bytes]) -> tuple[PluginError | None, SyncReport]:
+async def _write(destination: Destination, payloads: list[bytes]) -> PluginError | None:
     stream = destination.open_stream(lambda: None)
     try:
         for payload in payloads:
@@ -238,7 +258,7 @@ async def _write(destination: Destination, payloads: list[bytes]) -> tuple[Plugi
         await stream.finish()
     except PluginError as error:
         await stream.abort()
-        return error, stream.report
+        return error
     finally:
         destination.end_stream(stream)
-    return None, stream.report
+    return None

@@ -58,6 +58,7 @@ def test_defaults() -> None:
         "max_backoff": 30,
         "part_size": 5_242_880,
         "memory_budget": 335_544_320,
+        "upload_concurrency": 32,
         "gzip_level": None,
     }
     assert parsed().batch_timeout_s == 30.0
@@ -84,6 +85,7 @@ def test_everything_set() -> None:
         "max_backoff": 0,
         "part_size": MAX_PART_SIZE,
         "memory_budget": 1,
+        "upload_concurrency": 64,
         "gzip_level": 1,
     }
     spec = parsed(**changes)
@@ -206,6 +208,8 @@ NAMED: list[tuple[str, dict[str, Any], str]] = [
     ("part_size", {"part_size": -1}, "S3's minimum is 5242880"),
     ("part_size", {"part_size": MAX_PART_SIZE + 1}, "is more than S3 allows"),
     ("memory_budget", {"memory_budget": 0}, "must be more than 0"),
+    ("upload_concurrency", {"upload_concurrency": 0}, "must be from 1 to 1024"),
+    ("upload_concurrency", {"upload_concurrency": 1025}, "must be from 1 to 1024"),
     ("gzip_level", {"compression": "gzip", "gzip_level": 0}, "must be from 1"),
     ("gzip_level", {"compression": "gzip", "gzip_level": 10}, "must be from 1"),
     ("content_type", {"content_type": "text/plain\r\nx-amz-acl: public-read"}, "must not contain a line end"),

@@ -5,35 +5,40 @@ from __future__ import annotations
 import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from cloudquery_s3.committed import WriteStart
 from cloudquery_s3.errors import ClosedError
 from cloudquery_s3.formats import make_format
 from cloudquery_s3.stores import probe
 from cloudquery_s3.stores.s3 import s3_store
 from cloudquery_s3.writer.budget import MemoryBudget
-from cloudquery_s3.writer.lanes import Lanes
+from cloudquery_s3.writer.context import WriteContext
+from cloudquery_s3.writer.fixed_keys import FixedKeysOfSyncs
+from cloudquery_s3.writer.pools import Pools
 from cloudquery_s3.writer.rotation import RotationPolicy
 from cloudquery_s3.writer.stream_writer import StreamWriter
 from cloudquery_s3.writer.table_reader import read_table
-from cloudquery_s3.writer.table_writer import Plant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cloudquery_s3.formats.encoder import Format
-    from cloudquery_s3.object_key import PathTemplate
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.object_store import ObjectStore
+
+
+_FIXED_KEYS: Final = FixedKeysOfSyncs()
+"""Of the whole process: the CLI calls Init again for each source of a sync."""
 
 
 class Destination:
     """Where rows go: made by `connect`, ended by `retire`. Every stream of it shares one memory budget."""
 
-    def __init__(self, spec: Spec, store: ObjectStore, plant: Plant) -> None:
+    def __init__(self, spec: Spec, store: ObjectStore, context: WriteContext) -> None:
         self.spec = spec
         self.store = store
-        self.plant = plant
+        self.context = context
         self._streams: set[StreamWriter] = set()
         self._readings = 0
         self._retired = False
@@ -54,13 +59,12 @@ class Destination:
         except BaseException:
             store.close()
             raise
-        return cls(spec, store, _plant(spec, template, file_format, store))
+        return cls(spec, store, write_context(spec, store, file_format=file_format, sync_id=sync_id))
 
     def open_stream(self, on_fatal: Callable[[], None]) -> StreamWriter:
         """Begin a Write; `on_fatal` is called when it cannot go on. The caller ends it with `end_stream`."""
-        stream = StreamWriter(
-            self.plant, empty_objects=self.spec.write_empty_objects_for_empty_tables, on_fatal=on_fatal
-        )
+        start = WriteStart(write_id=str(uuid.uuid4()), started_at=self.context.now())
+        stream = StreamWriter(self.context, start, on_fatal=on_fatal)
         self._streams.add(stream)
         return stream
 
@@ -74,8 +78,8 @@ class Destination:
         """Give the rows of a table's object; see `read_table`. The store stays open until the block ends."""
         self._readings += 1
         try:
-            plant = self.plant
-            yield read_table(schema, spec=self.spec, template=plant.template, store=self.store, now=plant.now())
+            context = self.context
+            yield read_table(schema, spec=self.spec, template=context.template, store=self.store, now=context.now())
         finally:
             self._readings -= 1
             self._close_if_idle()
@@ -96,21 +100,24 @@ class Destination:
 
     def _close_if_idle(self) -> None:
         if self._retired and not self._streams and not self._readings:
-            self.plant.lanes.close()
+            self.context.pools.close()
             self.store.close()
 
 
-def _plant(spec: Spec, template: PathTemplate, file_format: Format, store: ObjectStore) -> Plant:
-    return Plant(
-        template=template,
+def write_context(spec: Spec, store: ObjectStore, *, file_format: Format, sync_id: str) -> WriteContext:
+    """Return what the writers of a destination share: this is where a destination is composed."""
+    return WriteContext(
+        template=spec.path_template(sync_id=sync_id),
         policy=RotationPolicy(max_rows=spec.batch_size, max_bytes=spec.batch_size_bytes),
         timeout_s=spec.batch_timeout_s,
         file_format=file_format,
         store=store,
-        lanes=Lanes(),
+        pools=Pools.start(uploads=spec.upload_concurrency),
         budget=MemoryBudget(spec.memory_budget),
+        fixed_keys=_FIXED_KEYS.of(bucket=f"{spec.endpoint}/{spec.bucket}", sync_id=sync_id),
         now=_now,
         new_id=lambda: str(uuid.uuid4()),
+        empty_objects=spec.write_empty_objects_for_empty_tables,
     )
 
 

@@ -285,6 +285,16 @@ class Options(OptionGroup):
             default_text="`335544320` (320 MiB)",
         ),
     ] = 320 * 1024 * 1024
+    upload_concurrency: Annotated[
+        int,
+        Option(
+            "How many objects may be on their way to the store at the same time. More help where each request takes "
+            "long; what waits for the store is part of `memory_budget`.",
+            example=64,
+            nullable=True,
+            schema={"minimum": 1, "maximum": 1024},
+        ),
+    ] = 32
     gzip_level: Annotated[
         int | None,
         Option(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _BATCH_SIZES: Final = ("batch_size", "batch_size_bytes")
 _BATCH_FIELDS: Final = (*_BATCH_SIZES, "batch_timeout")
 _MAX_GZIP_LEVEL: Final = 9
+_MAX_UPLOADS: Final = 1024
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -146,6 +147,8 @@ def _uploads(options: Options) -> Iterator[SpecError]:
         yield SpecError("is more than S3 allows: 5368709120 (5 GiB) at most", field="part_size")
     if options.memory_budget < 1:
         yield SpecError("must be more than 0; write a number of bytes, such as 201326592", field="memory_budget")
+    if not 1 <= options.upload_concurrency <= _MAX_UPLOADS:
+        yield SpecError("must be from 1 to 1024; the default is 32", field="upload_concurrency")
     if options.gzip_level is not None and not 1 <= options.gzip_level <= _MAX_GZIP_LEVEL:
         yield SpecError("must be from 1 (fast) to 9 (small)", field="gzip_level")
     if _CONTROL.search(options.content_type):

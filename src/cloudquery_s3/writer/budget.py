@@ -3,86 +3,147 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _IN_FLIGHT_PART: Final = 3
 _ENOUGH_IN_FLIGHT_BYTES: Final = 64 << 20
+_ENCODING_BYTES_EACH_CORE: Final = 32 << 20
 _LEAST_IN_FLIGHT_PART: Final = 5
 
 
-class Holder(Protocol):
-    """Who holds bytes of an open object."""
-
-    def relieve(self) -> bool:
-        """Send what is held on its way, so that it stops being held; return False if that would not pay."""
+def usable_cores() -> int:
+    """Return how many cores this process may use (its affinity, where the system tells)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class MemoryBudget:
     """Counts the bytes of rows that are received and not yet in the bucket; lets a stream wait until there is room.
 
-    Bytes are *held* (rows of an object that may still grow, or encoded ones that wait for more of them) or *in flight*
-    (handed to a worker; rows count twice, for their encoded copy). A third of the limit is for what is in flight, but
-    no more than 64 MiB or a fifth of the limit, since that keeps all workers busy; the rest is for what is held. So a
+    Each object has a `Reservation`, whose bytes are in one of three states:
+
+    * *held*: rows of an object that may still grow, or encoded bytes that wait for more of them;
+    * *encoding*: rows that an encoder has or is about to get, counted twice for their encoded copy;
+    * *uploading*: encoded bytes that the store has not acknowledged.
+
+    All three together stay below the limit. What is encoding has a limit of its own, as many rows as keep the cores
+    busy, so that rows are not queued where they could still be held for a larger object. And held rows leave a part of
+    the limit to the other two: beyond that the largest object is evicted, that is, ended or sent on in a piece. So a
     store that is slower than the source slows the source down, and does not fill the memory first.
 
     Lives on the event loop: not thread-safe.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, *, cores: int | None = None) -> None:
         self.limit_bytes = limit_bytes
         self.held_bytes = 0
-        self.in_flight_bytes = 0
+        self.encoding_bytes = 0
+        self.uploading_bytes = 0
+        third = limit_bytes // _IN_FLIGHT_PART
+        busy = (cores or usable_cores()) * _ENCODING_BYTES_EACH_CORE
+        self._encoding_limit = min(third, max(busy, _ENOUGH_IN_FLIGHT_BYTES, limit_bytes // _LEAST_IN_FLIGHT_PART))
         enough = max(_ENOUGH_IN_FLIGHT_BYTES, limit_bytes // _LEAST_IN_FLIGHT_PART)
-        self._in_flight_limit = min(limit_bytes // _IN_FLIGHT_PART, enough)
-        self._held: dict[Holder, int] = {}
-        self._landed = asyncio.Event()
+        self._held_limit = limit_bytes - min(third, enough)
+        self._reservations: set[Reservation] = set()
+        self._freed = asyncio.Event()
 
-    def hold(self, holder: Holder, size_bytes: int) -> None:
-        """Count bytes that a holder took; negative for those that it let go."""
-        self._held[holder] = self._held.get(holder, 0) + size_bytes
-        self.held_bytes += size_bytes
+    def reserve(self, evict: Callable[[], bool]) -> Reservation:
+        """Return the account of a new object, empty; `close` ends it.
 
-    def release(self, holder: Holder) -> int:
-        """Forget all that a holder holds; return how much it was."""
-        size_bytes = self._held.pop(holder, 0)
-        self.held_bytes -= size_bytes
-        return size_bytes
-
-    def launch(self, size_bytes: int) -> None:
-        """Count bytes that are handed to a worker."""
-        self.in_flight_bytes += size_bytes
-
-    def land(self, size_bytes: int) -> None:
-        """Forget bytes in flight: a worker is done with them."""
-        self.in_flight_bytes -= size_bytes
-        self._landed.set()
+        Args:
+            evict: sends on what the object holds, so that it is no longer held; returns False if that would not pay.
+        """
+        reservation = Reservation(self, evict)
+        self._reservations.add(reservation)
+        return reservation
 
     @property
     def full(self) -> bool:
         """Whether nothing more should be received before `make_room` has returned."""
-        return self._much_in_flight or self._much_held
+        return self._much_encoding or self._much_together or self._much_held
 
     async def make_room(self) -> None:
         """Return when more may be received.
 
-        While too much is in flight, a landing is waited for; while open objects take too much, the largest is sent on
-        its way. The limit gives way where nothing can be sent: to open objects of fixed keys that are each too small
-        for a part of an upload.
+        Where open objects hold too much, the largest is evicted; otherwise an encoder or the store is waited for. The
+        limit gives way where nothing can be done: to open objects of fixed keys that are each too small for a part of
+        an upload.
         """
-        while True:
-            if self._much_in_flight:
-                self._landed.clear()
-                await self._landed.wait()
-            elif not self._much_held or not self._relieve_one():
+        while self.full:
+            if not self._much_encoding and self._much_held and self._evict_one():
+                continue
+            if not self.encoding_bytes and not self.uploading_bytes:
                 return
+            self._freed.clear()
+            await self._freed.wait()
 
     @property
-    def _much_in_flight(self) -> bool:
-        return self.in_flight_bytes > self._in_flight_limit
+    def _much_encoding(self) -> bool:
+        return self.encoding_bytes > self._encoding_limit
+
+    @property
+    def _much_together(self) -> bool:
+        return self.held_bytes + self.encoding_bytes + self.uploading_bytes > self.limit_bytes
 
     @property
     def _much_held(self) -> bool:
-        return self.held_bytes > self.limit_bytes - self._in_flight_limit
+        return self.held_bytes > self._held_limit
 
-    def _relieve_one(self) -> bool:
-        return any(holder.relieve() for holder in sorted(self._held, key=self._held.__getitem__, reverse=True))
+    def _evict_one(self) -> bool:
+        holding = (reservation for reservation in self._reservations if reservation.held_bytes)
+        return any(one.evict() for one in sorted(holding, key=lambda one: one.held_bytes, reverse=True))
+
+    def release(self, reservation: Reservation) -> None:
+        """Forget an account that was closed."""
+        self._reservations.discard(reservation)
+
+    def count(self, held_bytes: int, encoding_bytes: int, uploading_bytes: int) -> None:
+        """Add what a reservation has changed by."""
+        self.held_bytes += held_bytes
+        self.encoding_bytes += encoding_bytes
+        self.uploading_bytes += uploading_bytes
+        if encoding_bytes < 0 or uploading_bytes < 0:
+            self._freed.set()
+
+
+class Reservation:
+    """What one object takes of the budget, by state; see `MemoryBudget`.
+
+    Attributes:
+        evict: sends on what is held; returns False if that would not pay.
+        held_bytes: bytes that are held.
+    """
+
+    __slots__ = ("_budget", "_encoding_bytes", "_uploading_bytes", "evict", "held_bytes")
+
+    def __init__(self, budget: MemoryBudget, evict: Callable[[], bool]) -> None:
+        self.evict = evict
+        self.held_bytes = 0
+        self._encoding_bytes = 0
+        self._uploading_bytes = 0
+        self._budget = budget
+
+    def hold(self, size_bytes: int) -> None:
+        """Hold so many bytes more."""
+        self.held_bytes += size_bytes
+        self._budget.count(size_bytes, 0, 0)
+
+    def set(self, *, held_bytes: int, encoding_bytes: int, uploading_bytes: int) -> None:
+        """Replace what is counted in each state."""
+        changes = (
+            held_bytes - self.held_bytes,
+            encoding_bytes - self._encoding_bytes,
+            uploading_bytes - self._uploading_bytes,
+        )
+        self.held_bytes, self._encoding_bytes, self._uploading_bytes = held_bytes, encoding_bytes, uploading_bytes
+        self._budget.count(*changes)
+
+    def close(self) -> None:
+        """Return everything."""
+        self.set(held_bytes=0, encoding_bytes=0, uploading_bytes=0)
+        self._budget.release(self)

@@ -1,68 +1,97 @@
-"""One object that takes rows: holds them, and has them built piece by piece, in order."""
+"""One object that takes rows: holds them, and hands them to its pipeline piece by piece, in order."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from cloudquery_s3.errors import ObjectCancelledError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor, Future
+    from datetime import datetime
+    from typing import Any
+
     import pyarrow as pa
 
+    from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.ipc import ReceivedBatch
-    from cloudquery_s3.stores.object_store import StoredObject
-    from cloudquery_s3.writer.budget import Holder, MemoryBudget
-    from cloudquery_s3.writer.lanes import Lanes
-    from cloudquery_s3.writer.object_builder import ObjectBuilder
+    from cloudquery_s3.writer.budget import Reservation
+    from cloudquery_s3.writer.object_file import ObjectFile
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
+    """Rows that are encoded together: one row group in Parquet.
+
+    Attributes:
+        batches: the rows.
+        held_bytes: the memory that they take.
+        flush: the upload shall send what it can, instead of waiting until it must.
+        last: the object ends behind them.
+    """
+
     batches: list[ReceivedBatch]
-    in_flight_bytes: int
+    held_bytes: int
     flush: bool
     last: bool
 
 
 class OpenObject:
-    """Rows on their way into one object.
+    """Rows on their way into one object, and what they take of the memory budget. Lives on the event loop.
 
-    Lives on the event loop. Its builder runs on the workers, one piece at a time. `build` runs from the object's
-    opening to its end; the other methods feed it. `holder` answers to the budget for what it holds: rows that no worker
-    has been given yet, and encoded bytes that wait in the upload.
+    `TableWriter` feeds it with `add` and `send`; its pipeline takes the pieces and tells when each is `encoded` and
+    `uploaded`.
 
     Attributes:
+        table: whose rows they are.
         schema: of the rows that it was opened for.
+        file: makes and sends its bytes.
+        opened_at: when its first row came.
         rows: rows taken.
         size_bytes: their Arrow bytes.
-        pending_bytes: Arrow bytes that no worker has been given yet.
+        pending_bytes: Arrow bytes that are in no piece yet.
     """
 
     def __init__(
-        self, builder: ObjectBuilder, schema: pa.Schema, holder: Holder, *, lanes: Lanes, budget: MemoryBudget
+        self,
+        *,
+        table: str,
+        schema: pa.Schema,
+        file: ObjectFile,
+        opened_at: datetime,
+        reservation: Reservation,
+        cancellation: Cancellation,
     ) -> None:
-        self.builder = builder
+        self.table = table
         self.schema = schema
+        self.file = file
+        self.opened_at = opened_at
         self.rows = 0
         self.size_bytes = 0
         self.pending_bytes = 0
         self._pending: list[ReceivedBatch] = []
-        self._pieces: asyncio.Queue[_Piece] = asyncio.Queue()
-        self._in_flight_bytes = 0
+        self._pending_held_bytes = 0
+        self._encoding_bytes = 0
+        self._encoded_bytes = 0
         self._buffered_bytes = 0
-        self._stuck_bytes = 0
+        self._unsendable_bytes = 0
+        self._pieces: asyncio.Queue[Piece] = asyncio.Queue()
+        self._unfinished_pieces = 0
         self._sealed = False
-        self._given_up = False
-        self._ended = False
-        self._holder = holder
-        self._lanes = lanes
-        self._budget = budget
+        self._jobs: set[Future[Any]] = set()
+        self._reservation = reservation
+        self._cancellation = cancellation
 
     @property
     def sendable_bytes(self) -> int:
         """What `send` with `flush` would work on: Arrow bytes that are pending, and buffered ones not yet tried."""
-        return self.pending_bytes + self._buffered_bytes - self._stuck_bytes
+        buffered_bytes = self._buffered_bytes - self._unsendable_bytes if self._is_idle else 0
+        return self.pending_bytes + buffered_bytes
 
     def add(self, batch: ReceivedBatch) -> None:
         """Take rows."""
@@ -70,64 +99,79 @@ class OpenObject:
         self.rows += batch.rows
         self.size_bytes += batch.arrow_bytes
         self.pending_bytes += batch.arrow_bytes
-        self._budget.hold(self._holder, batch.held_bytes)
+        self._pending_held_bytes += batch.held_bytes
+        self._reservation.hold(batch.held_bytes)
 
     def send(self, *, flush: bool = False, last: bool = False) -> None:
-        """Hand the pending rows to the workers.
-
-        Args:
-            flush: the upload shall send what it can, instead of waiting until it must.
-            last: the object ends behind them.
-        """
+        """Hand the pending rows to the pipeline as a piece; see `Piece` for the arguments."""
         self._sealed = self._sealed or last
-        row_bytes = self._budget.release(self._holder) - self._buffered_bytes
-        in_flight_bytes = 2 * row_bytes + self._buffered_bytes  # the rows, their encoded copy, and what waits already
-        self._buffered_bytes = self._stuck_bytes = 0
-        if not self._ended:
-            self._budget.launch(in_flight_bytes)
-            self._in_flight_bytes += in_flight_bytes
-            self._pieces.put_nowait(_Piece(self._pending, in_flight_bytes, flush, last))
-        self._pending, self.pending_bytes = [], 0
+        self._unfinished_pieces += 1
+        self._encoding_bytes += self._pending_held_bytes
+        self._pieces.put_nowait(Piece(self._pending, self._pending_held_bytes, flush, last))
+        self._pending, self.pending_bytes, self._pending_held_bytes = [], 0, 0
+        self._account()
 
-    def give_up(self) -> None:
-        """Drop all rows: `build` leaves nothing behind and returns None, unless it is committing already."""
-        self._given_up = True
+    def cancel(self) -> None:
+        """Give the object up: its pipeline leaves nothing behind, unless the store has acknowledged the object."""
+        self._cancellation.cancel()
         self.send(last=True)
+        for job in tuple(self._jobs):
+            job.cancel()
 
-    async def build(self) -> StoredObject | None:
-        """Build the object from its pieces as they come; return it when the store has acknowledged it.
+    async def next_piece(self) -> Piece:
+        """Return the next piece, when there is one.
 
         Raises:
-            PluginError: it could not be built; nothing partial is left.
+            ObjectCancelledError: the object was given up.
         """
-        stored = None
+        piece = await self._pieces.get()
+        self._cancellation.check()
+        return piece
+
+    def encoded(self, piece: Piece, size_bytes: int) -> None:
+        """Count the piece's rows as encoded bytes that wait for their upload."""
+        self._encoding_bytes -= piece.held_bytes
+        self._encoded_bytes += size_bytes
+        self._account()
+
+    def uploaded(self, piece: Piece, size_bytes: int) -> None:
+        """Count the piece's encoded bytes as the upload's own: sent, or buffered there."""
+        self._encoded_bytes -= size_bytes
+        self._unfinished_pieces -= 1
+        self._buffered_bytes = self.file.buffered_bytes
+        self._unsendable_bytes = self._buffered_bytes if piece.flush else 0
+        self._account()
+
+    async def run(self, pool: Executor, work: Callable[[], _Result]) -> _Result:
+        """Return what a step of this object returns, run on a pool.
+
+        Raises:
+            ObjectCancelledError: the object was given up before the step began. A step that has begun is waited for: it
+                looks at the cancellation itself.
+        """
+        job = pool.submit(work)
+        self._jobs.add(job)
         try:
-            while stored is None:
-                piece = await self._pieces.get()
-                if self._given_up:
-                    return None
-                stored = await self._lanes.run(partial(self._work, piece))
-                self._land(piece)
-            return stored
+            return await asyncio.wrap_future(job)
+        except asyncio.CancelledError:
+            if not self._cancellation.cancelled:
+                raise
+            raise ObjectCancelledError from None
         finally:
-            self._ended = True
-            if stored is None:
-                await self._lanes.run(self.builder.abort)
-            self._budget.land(self._in_flight_bytes)
+            self._jobs.discard(job)
 
-    def _work(self, piece: _Piece) -> StoredObject | None:
-        if piece.batches:
-            self.builder.write(piece.batches)
-        if piece.flush:
-            self.builder.flush()
-        return self.builder.commit() if piece.last else None
+    def close(self) -> None:
+        """Return everything to the memory budget: the object is committed or gone."""
+        self._reservation.close()
 
-    def _land(self, piece: _Piece) -> None:
-        self._in_flight_bytes -= piece.in_flight_bytes
-        self._budget.land(piece.in_flight_bytes)
-        if self._sealed:
-            return  # what is still buffered goes with the last piece, and the holder has another object
-        buffered_bytes = self.builder.buffered_bytes
-        self._budget.hold(self._holder, buffered_bytes - self._buffered_bytes)
-        self._buffered_bytes = buffered_bytes
-        self._stuck_bytes = buffered_bytes if piece.flush else 0
+    @property
+    def _is_idle(self) -> bool:
+        return not self._unfinished_pieces and not self._sealed
+
+    def _account(self) -> None:
+        encoded_bytes = self._encoded_bytes + self._buffered_bytes
+        self._reservation.set(
+            held_bytes=self._pending_held_bytes + (encoded_bytes if self._is_idle else 0),
+            encoding_bytes=2 * self._encoding_bytes,
+            uploading_bytes=0 if self._is_idle else encoded_bytes,
+        )

@@ -1,14 +1,18 @@
-"""One Write stream: messages in, objects and a report out."""
+"""One Write stream: messages in, objects and their publication out."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cloudquery_s3.committed import WriteEnd
 from cloudquery_s3.errors import (
+    ClosedError,
     PluginError,
     ProtocolError,
+    PublicationError,
     StoreUnavailableError,
     TableError,
     WriteFailedError,
@@ -16,16 +20,17 @@ from cloudquery_s3.errors import (
 )
 from cloudquery_s3.ipc import IpcReader
 from cloudquery_s3.table import asks_for_upserts, table_name
-from cloudquery_s3.writer.report import SyncReport
-from cloudquery_s3.writer.table_writer import Plant, TableWriter
+from cloudquery_s3.writer.access_gate import AccessGate
+from cloudquery_s3.writer.summary import WriteSummary
+from cloudquery_s3.writer.table_writer import TableWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pyarrow as pa
 
-    from cloudquery_s3.stores.object_store import StoredObject
-    from cloudquery_s3.writer.object_builder import ObjectBuilder
+    from cloudquery_s3.committed import CommittedObject, WriteStart, WriteStatus
+    from cloudquery_s3.writer.context import WriteContext
 
 log = logging.getLogger(__name__)
 
@@ -35,35 +40,40 @@ class StreamWriter:
 
     * `insert` never waits: its caller asks `full` between messages, and then for `make_room`.
     * `encode` may come before `finish`, which then takes less time.
-    * `finish` returns only if every row that came is in a committed object.
+    * `finish` returns only if every row that came is in a committed object, and the Write is published.
     * `abort` leaves no partial object and no open upload; objects committed earlier stay.
     * A fault of one table stops that table; `finish` raises it when the others are done. A fault that holds for every
       table ends the stream: it is in `fatal`, `on_fatal` is called, and from then on every method raises it.
+    * Both ways to end publish, once: every publisher hears how the Write ended.
 
     Lives on the event loop.
     """
 
-    def __init__(self, plant: Plant, *, empty_objects: bool, on_fatal: Callable[[], None]) -> None:
-        self.report = SyncReport()
-        self._plant = plant
-        self._empty_objects = empty_objects
-        self._on_fatal = on_fatal
-        self._reader = IpcReader()
-        self._tables: dict[str, TableWriter] = {}
-        self._names: dict[int, tuple[pa.Schema, str]] = {}
-        self._fixed_keys: dict[str, str] = {}
+    def __init__(self, context: WriteContext, start: WriteStart, *, on_fatal: Callable[[], None]) -> None:
+        self.summary = WriteSummary()
         self.fatal: PluginError | None = None
+        self._context = context
+        self._on_fatal = on_fatal
+        self._publishers = [*(make(start) for make in context.publishers), self.summary]
+        self._published = False
+        self._reader = IpcReader()
+        self._gate = AccessGate()
+        self._tables: dict[str, TableWriter] = {}
+        self._schemas: dict[str, pa.Schema] = {}
+        self._names: dict[int, tuple[pa.Schema, str]] = {}
+        self._owners_of_keys: dict[str, str] = {}
         self._failures: dict[str, Exception] = {}
+        self._refusal: WriteModeError | None = None
         self._warned_of_write_mode = False
 
     @property
     def full(self) -> bool:
         """Whether the memory budget is used up: `make_room` before the next `insert`."""
-        return self._plant.budget.full
+        return self._context.budget.full
 
     async def make_room(self) -> None:
         """Return when the memory budget has room again."""
-        await self._plant.budget.make_room()
+        await self._context.budget.make_room()
 
     def insert(self, payload: bytes | memoryview) -> None:
         """Take the rows of an Insert.
@@ -92,9 +102,9 @@ class StreamWriter:
         self._raise_fatal()
         schema = self._reader.read_schema(payload)
         writer = self._table(schema)
-        if self._empty_objects:
+        if self._context.empty_objects:
             try:
-                writer.reserve(schema)
+                writer.reserve_key(schema)
             except TableError as error:
                 self.failed(writer.name, error)
         if asks_for_upserts(schema) and not self._warned_of_write_mode:
@@ -106,17 +116,17 @@ class StreamWriter:
             )
 
     def refuse_deletes(self) -> None:
-        """Answer a DeleteStale or DeleteRecord: stop; `finish` will raise a WriteModeError.
+        """Answer a DeleteStale or DeleteRecord: every row is still delivered, then `finish` raises a WriteModeError.
 
         Not at once: the CLI sends deletes last, and prints only `EOF` for a stream that ends meanwhile; answered at the
         stream's end, it prints the message in full.
         """
-        self._condemn(
-            WriteModeError(
+        if self._refusal is None:
+            self._refusal = WriteModeError(
                 "rows cannot be deleted from objects in S3: set 'write_mode: append' in the destination's spec "
                 "(the default is overwrite-delete-stale)"
             )
-        )
+            log.error("%s", self._refusal)
 
     def encode(self) -> None:
         """Have rows encoded that wait for more of their kind, since none will come; commits no object.
@@ -128,42 +138,35 @@ class StreamWriter:
                 return
             writer.encode()
 
-    async def finish(self) -> SyncReport:
-        """End every object, wait until the store has acknowledged all, and return what is there.
+    async def finish(self) -> None:
+        """End every object, wait until the store has acknowledged all, and publish.
 
         Raises:
             WriteFailedError: tables have failed; names each, its key and the cause. The others are complete.
+            WriteModeError: every row is in the bucket, and deletes were asked for.
+            PublicationError: every row is in the bucket, and that could not be made known.
             PluginError: a fault that holds for every table.
         """
         await asyncio.gather(*(writer.finish() for writer in self._tables.values()))
-        self._raise_fatal()
-        if self._failures:
-            raise WriteFailedError(
-                f"{len(self._failures)} of {len(self._tables)} tables are not complete: "
-                + "; ".join(map(_named, self._failures, self._failures.values()))
-            )
-        self._log_report()
-        return self.report
+        error = self.fatal or self._table_failures() or self._refusal
+        error = await self._publish("failed" if error else "complete", error)
+        if error is not None:
+            raise error
 
     async def abort(self) -> None:
-        """Give up all that is not committed; return when nothing partial is left."""
+        """Give up all that is not committed, and publish what is; return when nothing partial is left."""
         await asyncio.gather(*(writer.abort() for writer in self._tables.values()))
-        self._log_report()
+        was_ended = self.fatal is not None and not isinstance(self.fatal, ClosedError)
+        await self._publish("failed" if was_ended else "interrupted", self.fatal)
 
-    def committed(self, table: str, stored: StoredObject, builder: ObjectBuilder) -> None:
-        """Count an object that is in the bucket."""
-        report = self.report.table(table)
-        for (column, reason), cells in builder.alterations.cells.items():
-            if (column, reason) not in report.altered:
-                where = {"table": table, "column": column, "key": stored.key}
-                log.warning("cells altered", extra={**where, "reason": reason, "cells": cells})
-        report.add(stored, builder.rows, builder.alterations.cells)
-        figures = {"table": table, "key": stored.key, "rows": builder.rows, "bytes": stored.size_bytes}
-        log.info("object written", extra=figures)
+    def committed(self, record: CommittedObject) -> None:
+        """Tell every publisher of an object that is in the bucket."""
+        for publisher in self._publishers:
+            publisher.committed(record)
 
     def failed(self, table: str, error: Exception) -> None:
         """Stop what the fault concerns: its table, or everything."""
-        if isinstance(error, StoreUnavailableError | ProtocolError):
+        if isinstance(error, StoreUnavailableError):
             self.end(error)
         elif table not in self._failures:
             self._failures[table] = error
@@ -172,15 +175,38 @@ class StreamWriter:
 
     def end(self, error: PluginError) -> None:
         """Give up every table for a fault that holds for all of them."""
-        self._condemn(error)
+        if self.fatal is not None:
+            return
+        self.fatal = error
+        log.error("%s", error)
+        for writer in self._tables.values():
+            writer.stop()
         self._on_fatal()
 
-    def _condemn(self, error: PluginError) -> None:
-        if self.fatal is None:
-            self.fatal = error
-            log.error("%s", error)
-            for writer in self._tables.values():
-                writer.stop()
+    async def _publish(self, status: WriteStatus, error: PluginError | None) -> PluginError | None:
+        """Have the Write published, if it is not yet; return the first error, which may be that of a publisher."""
+        if self._published:
+            return error
+        self._published = True
+        end = WriteEnd(status, self._context.now(), error, self._failures, self._schemas)
+        for publisher in self._publishers:
+            try:
+                await publisher.publish(end)
+            except Exception as problem:
+                known = isinstance(problem, PluginError)
+                what = str(problem) if known else f"{type(problem).__name__}: {problem}"
+                failure = PublicationError(f"the rows of this Write are in the bucket, but {what}")
+                log.error("%s", failure, exc_info=None if known else problem)  # noqa: TRY400 -- no trace of what is known
+                end = replace(end, status="failed", error=end.error or failure)
+        return end.error
+
+    def _table_failures(self) -> WriteFailedError | None:
+        if not self._failures:
+            return None
+        return WriteFailedError(
+            f"{len(self._failures)} of {len(self._tables)} tables are not complete: "
+            + "; ".join(map(_named, self._failures, self._failures.values()))
+        )
 
     def _raise_fatal(self) -> None:
         if self.fatal is not None:
@@ -190,21 +216,23 @@ class StreamWriter:
         name = self._name(schema)
         writer = self._tables.get(name)
         if writer is None:
-            writer = self._tables[name] = TableWriter(name, self._plant, self)
-            self.report.table(name)
+            writer = self._tables[name] = TableWriter(name, self._context, self._gate, self)
+            self.summary.table(name)
             self._claim_key(name)
+        self._schemas[name] = schema
         return writer
 
     def _claim_key(self, table: str) -> None:
         """Fail a table whose fixed key another table has: one would replace the other (`a-b` and `a_b`)."""
-        if self._plant.template.has_file_id:
+        template = self._context.template
+        if template.has_file_id:
             return
         try:
-            key = self._plant.template.render(table, file_id="", now=self._plant.now())
+            key = template.render(table, file_id="", now=self._context.now())
         except TableError as error:
             self.failed(table, error)
             return
-        owner = self._fixed_keys.setdefault(key, table)
+        owner = self._owners_of_keys.setdefault(key, table)
         if owner != table:
             problem = f"its key {key} is that of table {owner}: use {{{{TABLE}}}} in 'path'"
             self.failed(table, TableError(table, problem))
@@ -218,13 +246,6 @@ class StreamWriter:
             raise ProtocolError("a record's schema does not say its table: metadata cq:table_name is missing")
         self._names[id(schema)] = (schema, name)
         return name
-
-    def _log_report(self) -> None:
-        for name, table in self.report.tables.items():
-            altered = {f"{column}: {reason}": cells for (column, reason), cells in table.altered.items()}
-            figures = {"table": name, "rows": table.rows, "objects": len(table.objects), "bytes": table.size_bytes}
-            log.debug("table written", extra={**figures, "retries": table.retries, "altered": altered})
-        log.info("write ended", extra={"failed_tables": len(self._failures), **self.report.totals()})
 
 
 def _named(table: str, error: Exception) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 import rows
 import virtual_time
+from cloudquery_s3.committed import WriteStart
 from cloudquery_s3.errors import (
     ClosedError,
     DecodeError,
@@ -26,34 +27,40 @@ from cloudquery_s3.formats.parquet import Parquet
 from cloudquery_s3.object_key import PathTemplate
 from cloudquery_s3.stores.memory import MemoryStore
 from cloudquery_s3.writer.budget import MemoryBudget
-from cloudquery_s3.writer.lanes import Lanes
+from cloudquery_s3.writer.context import WriteContext
+from cloudquery_s3.writer.fixed_keys import FixedKeys
+from cloudquery_s3.writer.pools import Pools
 from cloudquery_s3.writer.rotation import RotationPolicy
 from cloudquery_s3.writer.stream_writer import StreamWriter
-from cloudquery_s3.writer.table_writer import Plant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
 
 @contextmanager
 def stream(store: MemoryStore, **settings: Any) -> Iterator[StreamWriter]:
     """A stream into a memory store: JSON lines at `{{TABLE}}/{{UUID}}` and no limits, if the settings say no other."""
     ids = count()
-    lanes = Lanes()
-    plant = Plant(
+    pools = Pools.start(uploads=settings.get("uploads", 8))
+    context = WriteContext(
         template=PathTemplate(settings.get("path", "{{TABLE}}/{{UUID}}"), format="json", sync_id="sync"),
         policy=RotationPolicy(settings.get("max_rows", 0), settings.get("max_bytes", 0)),
         timeout_s=settings.get("timeout_s", 0),
         file_format=settings.get("file_format") or JsonLines(),
         store=store,
-        lanes=lanes,
+        pools=pools,
         budget=MemoryBudget(settings.get("memory_budget", 1 << 28)),
-        now=lambda: datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        fixed_keys=settings.get("fixed_keys") or FixedKeys(),
+        now=lambda: NOW,
         new_id=lambda: str(next(ids)),
+        publishers=settings.get("publishers", ()),
+        empty_objects=settings.get("empty_objects", False),
     )
-    fatal = settings.get("on_fatal", lambda: None)
-    yield StreamWriter(plant, empty_objects=settings.get("empty_objects", False), on_fatal=fatal)
-    lanes.close()
+    yield StreamWriter(context, WriteStart("write", NOW), on_fatal=settings.get("on_fatal", lambda: None))
+    pools.close()
 
 
 def content(store: MemoryStore) -> dict[str, list[int]]:
@@ -86,7 +93,8 @@ def test_ok_means_that_every_row_is_there() -> None:
             writer.insert(values("a", 1, 2, 3))
             writer.insert(values("b", 10))
             writer.insert(values("a", 4, 5))
-            return (await writer.finish()).totals()
+            await writer.finish()
+            return writer.summary.totals()
 
     totals = asyncio.run(scenario())
     assert content(store) == {"a/0": [1, 2], "b/2": [10], "a/1": [3, 4], "a/3": [5]}
@@ -175,9 +183,10 @@ def test_encoding_ahead_within_the_budget() -> None:
         with stream(store, memory_budget=100_000) as writer:
             for number in range(40):
                 writer.insert(values(f"t{number}", *range(50)))
-            one_table = writer._plant.budget.held_bytes // 40
+            budget = writer._context.budget
+            one_table = budget.held_bytes // 40
             writer.encode()
-            assert writer._plant.budget.in_flight_bytes < 100_000 // 3 + 2 * one_table
+            assert budget.encoding_bytes < 100_000 // 3 + 2 * one_table
             await writer.finish()
 
     asyncio.run(scenario())
@@ -212,30 +221,59 @@ def test_one_table_failing_does_not_stop_the_others() -> None:
             writer.insert(values("good", 2))
             with pytest.raises(WriteFailedError, match=r"1 of 2 tables .* PutObject bad/[02]: refused"):
                 await writer.finish()
-            assert writer.report.table("good").rows == 2
-            assert writer.report.table("bad").rows == 0
+            assert writer.summary.table("good").rows == 2
+            assert writer.summary.table("bad").rows == 0
 
     asyncio.run(scenario())
     assert sorted(store.objects) == ["good/1", "good/3"]
     assert store.open_keys == []
 
 
-def test_a_store_that_refuses_everything_ends_the_stream() -> None:
-    """A fault that holds for every table ends the stream at once, and its caller is told."""
+def denied(*prefixes: str) -> Any:
+    """A store's hook that denies access to keys with one of these prefixes."""
+
+    def before(called: str, key: str) -> None:
+        if called == "PutObject" and key.startswith(prefixes):
+            raise StoreUnavailableError("denied", operation=called, key=key, status=403, code="AccessDenied")
+
+    return before
+
+
+def test_a_store_that_refuses_everyone_ends_the_stream() -> None:
+    """A refusal that holds for every table ends the stream at once, and its caller is told."""
     told: list[bool] = []
-    store = MemoryStore(refuse("PutObject", StoreUnavailableError, status=403, code="AccessDenied"))
+    store = MemoryStore(denied(""))
 
     async def scenario() -> None:
         with stream(store, max_rows=1, on_fatal=lambda: told.append(True)) as writer:
-            writer.insert(values("bad", 1))
-            writer.insert(values("good", 1, 2, 3))
+            writer.insert(values("one", 1))
+            writer.insert(values("two", 1, 2, 3))
             with pytest.raises(StoreUnavailableError):
                 await writer.finish()
             with pytest.raises(StoreUnavailableError):
-                writer.insert(values("good", 4))
+                writer.insert(values("two", 4))
 
     asyncio.run(scenario())
     assert told == [True]
+    assert store.open_keys == []
+
+
+def test_a_table_that_the_store_refuses_fails_alone() -> None:
+    """A policy that denies one table's prefix fails that table by name, once another key has been stored."""
+    store = MemoryStore(denied("bad"))
+
+    async def scenario() -> None:
+        with stream(store, max_rows=1) as writer:
+            writer.insert(values("good", 1))
+            while not store.objects:  # noqa: ASYNC110 -- a worker thread will put it there
+                await asyncio.sleep(0.001)
+            writer.insert(values("bad", 1))
+            writer.insert(values("good", 2))
+            with pytest.raises(WriteFailedError, match=r"1 of 2 tables .* table bad: PutObject bad/1: denied"):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert content(store) == {"good/0": [1], "good/2": [2]}
     assert store.open_keys == []
 
 
@@ -268,18 +306,20 @@ def test_a_record_must_name_its_table() -> None:
 
 
 def test_deletes_are_refused_by_name() -> None:
-    """A delete ends the stream with an error that names `write_mode: append`; nothing open is written."""
+    """A delete ends the Write with an error that names `write_mode: append`; every row is delivered all the same."""
     store = MemoryStore()
 
     async def scenario() -> None:
         with stream(store) as writer:
             writer.insert(values("a", 1))
             writer.refuse_deletes()
+            writer.insert(values("b", 2))
             with pytest.raises(WriteModeError, match="write_mode: append"):
                 await writer.finish()
+            await writer.abort()
 
     asyncio.run(scenario())
-    assert store.objects == {}
+    assert content(store) == {"a/0": [1], "b/1": [2]}
 
 
 def test_an_interrupted_stream_says_so() -> None:
@@ -447,7 +487,7 @@ def test_a_small_budget_loses_nothing(path: str) -> None:
     """With a memory budget far below the data, every row still arrives, in order, and the budget ends empty."""
     store = MemoryStore()
 
-    async def scenario() -> tuple[int, int]:
+    async def scenario() -> tuple[int, int, int]:
         with stream(store, path=path, memory_budget=20_000) as writer:
             for start in range(0, 5000, 50):
                 writer.insert(values("a", *range(start, start + 50)))
@@ -455,10 +495,10 @@ def test_a_small_budget_loses_nothing(path: str) -> None:
                 if writer.full:
                     await writer.make_room()
             await writer.finish()
-            budget = writer._plant.budget
-            return budget.held_bytes, budget.in_flight_bytes
+            budget = writer._context.budget
+            return budget.held_bytes, budget.encoding_bytes, budget.uploading_bytes
 
-    assert asyncio.run(scenario()) == (0, 0)
+    assert asyncio.run(scenario()) == (0, 0, 0)
     made = content(store)
     for table in ("a", "b"):
         keys = sorted(

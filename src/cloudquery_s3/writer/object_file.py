@@ -1,0 +1,143 @@
+"""One object's bytes: rows decoded and encoded, chunks uploaded. The work of the stages' threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudquery_s3.committed import Origin
+from cloudquery_s3.errors import DecodeError, EncodeError, PluginError
+from cloudquery_s3.formats.encoder import Alterations
+from cloudquery_s3.ipc import decode
+from cloudquery_s3.writer.origin import origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from cloudquery_s3.cancellation import Cancellation
+    from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.formats.encoder import EncodedFile, Encoder, Format
+    from cloudquery_s3.ipc import ReceivedBatch
+    from cloudquery_s3.stores.object_store import ObjectStore, StoredObject
+
+
+class ObjectFile:
+    """Builds one object: `encode` and `finish` on one thread at a time, `upload` and `commit` on another.
+
+    Ended by either `commit` or `abort`. Every method begins with a look at the cancellation.
+
+    Attributes:
+        key: where the object will be.
+        alterations: cells that were not written as they came.
+        origin: where the rows encoded so far came from.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: str,
+        key: str,
+        schema: pa.Schema,
+        file_format: Format,
+        store: ObjectStore,
+        cancellation: Cancellation,
+    ) -> None:
+        self.key = key
+        self.alterations = Alterations()
+        self.origin = Origin()
+        self._table = table
+        self._schema = schema
+        self._format = file_format
+        self._encoder: Encoder | None = None
+        self._cancellation = cancellation
+        self._upload = store.open(key, cancellation)
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Encoded bytes that wait in memory, because they are not sent or not acknowledged yet."""
+        return self._upload.buffered_bytes
+
+    def encode(self, batches: list[ReceivedBatch]) -> list[Chunk]:
+        """Return the encoded rows; empties the list, so that they are free before the upload takes its time.
+
+        Raises:
+            EncodeError: the rows are not what their header promised, or cannot be written in this format.
+            ObjectCancelledError: the object was given up.
+        """
+        self._cancellation.check()
+        with self._guard():
+            decoded = decode(batches)
+            batches.clear()
+            self.origin |= origin_of(decoded)
+            return self._opened().write(decoded)
+
+    def finish(self) -> EncodedFile:
+        """Return the file's last bytes, and what it holds.
+
+        Raises:
+            EncodeError: its last bytes cannot be made.
+            ObjectCancelledError: the object was given up.
+        """
+        self._cancellation.check()
+        with self._guard():
+            return self._opened().finish()
+
+    def upload(self, chunks: Sequence[Chunk], *, flush: bool) -> None:
+        """Append bytes to the object; with `flush`, send what can be sent instead of holding it.
+
+        Raises:
+            StoreError: a part could not be stored.
+            ObjectCancelledError: the object was given up.
+        """
+        self._cancellation.check()
+        self._upload.write(chunks)
+        if flush:
+            self._upload.flush()
+
+    def commit(self, chunks: Sequence[Chunk]) -> StoredObject:
+        """Append the last bytes, and make the object visible and whole.
+
+        Raises:
+            StoreError: the store did not take it.
+            ObjectCancelledError: the object was given up.
+        """
+        self._cancellation.check()
+        self._upload.write(chunks)
+        return self._upload.commit()
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        if self._encoder is not None:
+            self._encoder.discard()
+        self._upload.abort()
+
+    def _opened(self) -> Encoder:
+        if self._encoder is None:
+            self._encoder = self._format.encoder(self._schema, self.alterations)
+        return self._encoder
+
+    def _guard(self) -> _EncodeGuard:
+        return _EncodeGuard(self._table, self.key)
+
+
+class _EncodeGuard:
+    """Turns whatever decoding or encoding raises into an EncodeError that names the table.
+
+    Everything, since a fault in one table's rows must never end the others.
+    """
+
+    def __init__(self, table: str, key: str) -> None:
+        self._table = table
+        self._key = key
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, DecodeError):
+            raise EncodeError(self._table, f"its rows for {self._key} cannot be read: {error}") from error
+        if isinstance(error, Exception) and not isinstance(error, PluginError):
+            raise EncodeError(
+                self._table, f"its rows cannot be written to {self._key}: {type(error).__name__}: {error}"
+            ) from error

@@ -1,0 +1,86 @@
+"""What a Write brought into the bucket: logged and counted as the store acknowledges it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudquery_s3.committed import CommittedObject, WriteEnd
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class TableSummary:
+    """One table's share.
+
+    Attributes:
+        rows: rows in acknowledged objects.
+        objects: acknowledged objects.
+        size_bytes: their size together.
+        retries: requests that were sent again for them.
+        altered: cells that were not written as they came, by column and reason.
+    """
+
+    rows: int = 0
+    objects: int = 0
+    size_bytes: int = 0
+    retries: int = 0
+    altered: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, record: CommittedObject) -> None:
+        """Count an object."""
+        self.rows += record.rows
+        self.objects += 1
+        self.size_bytes += record.size_bytes
+        self.retries += record.retries
+        self.altered.update(record.altered)
+
+
+class WriteSummary:
+    """All tables of one Write; a `Publisher` that tells the log.
+
+    Attributes:
+        tables: by name; those without an object, too.
+    """
+
+    def __init__(self) -> None:
+        self.tables: dict[str, TableSummary] = {}
+
+    def table(self, name: str) -> TableSummary:
+        """Return a table's share, begun if need be."""
+        return self.tables.setdefault(name, TableSummary())
+
+    def committed(self, record: CommittedObject) -> None:
+        """Log an object, and alterations of a kind that is new in its table; see `Publisher`."""
+        table = self.table(record.table)
+        for (column, reason), cells in record.altered.items():
+            if (column, reason) not in table.altered:
+                where = {"table": record.table, "column": column, "key": record.key}
+                log.warning("cells altered", extra={**where, "reason": reason, "cells": cells})
+        table.add(record)
+        figures = {"table": record.table, "key": record.key, "rows": record.rows, "bytes": record.size_bytes}
+        log.info("object written", extra=figures)
+
+    async def publish(self, end: WriteEnd) -> None:
+        """Log each table, and the Write; see `Publisher`."""
+        for name, table in self.tables.items():
+            altered = {f"{column}: {reason}": cells for (column, reason), cells in table.altered.items()}
+            figures = {"table": name, "rows": table.rows, "objects": table.objects, "bytes": table.size_bytes}
+            log.debug("table written", extra={**figures, "retries": table.retries, "altered": altered})
+        log.info("write ended", extra={"status": end.status, "failed_tables": len(end.failures), **self.totals()})
+
+    def totals(self) -> dict[str, int]:
+        """Return the figures of all tables together."""
+        tables = self.tables.values()
+        return {
+            "tables": len(self.tables),
+            "rows": sum(table.rows for table in tables),
+            "objects": sum(table.objects for table in tables),
+            "bytes": sum(table.size_bytes for table in tables),
+            "retries": sum(table.retries for table in tables),
+            "altered_cells": sum(table.altered.total() for table in tables),
+        }
