@@ -47,7 +47,7 @@ CASES: Final = [
     Case("PutObject", Fault.DONE_AND_RESET, True, None),
     Case("PutObject", Fault.ERROR_IN_200, False, None),
     Case("PutObject", Fault.SLOW_DOWN, True, "INTERNAL"),
-    Case("PutObject", Fault.FORBIDDEN, False, "FAILED_PRECONDITION"),
+    Case("PutObject", Fault.FORBIDDEN, True, "FAILED_PRECONDITION"),
     Case("PutObject", Fault.REFUSED, True, "FAILED_PRECONDITION"),
     Case("CreateMultipartUpload", Fault.DONE_AND_RESET, False, None),
     Case("CreateMultipartUpload", Fault.INTERNAL, True, "INTERNAL"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloudquery_s3.errors import ObjectNotFoundError, StoreError
+from cloudquery_s3.errors import ObjectCancelledError, ObjectNotFoundError, StoreError
 from cloudquery_s3.stores.s3_requests import Request
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ def is_stored(
     """Return whether the object at a key is the one that was sent, after attempts to store it failed.
 
     Asks only if one of these attempts may have worked. True is certain. False is not where the object may not be read,
-    or has no entity tag of its bytes (encryption with KMS): a warning says then that it may be there, whole.
-
-    Raises:
-        ObjectCancelledError: the object was given up.
+    has no entity tag of its bytes (encryption with KMS), or was given up meanwhile: a warning says then that it may be
+    there, whole.
     """
     if not any(failure.may_have_worked for failure in failures):
         return False
@@ -44,7 +42,7 @@ def is_stored(
         answer = client.send(Request("HeadObject", "HEAD", key), cancellation)
     except ObjectNotFoundError:
         return False
-    except StoreError as error:
+    except (StoreError, ObjectCancelledError) as error:
         cause = str(error)
     else:
         if answer.etag == sent.etag and answer.headers.get("Content-Length") == str(sent.size_bytes):

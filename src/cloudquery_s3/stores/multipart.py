@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from xml.sax.saxutils import escape
 
 from cloudquery_s3.cancellation import Cancellation
-from cloudquery_s3.errors import StoreError
+from cloudquery_s3.errors import ObjectCancelledError, StoreError
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.checksums import composite_checksum
 from cloudquery_s3.stores.lost_answers import Sent, is_stored
@@ -135,6 +135,15 @@ class MultipartUpload:
         future = self._pool.submit(self._send_part, self._parts, body)
         self._under_way.append(_Part(self._parts, body.size_bytes, future))
 
+    def settle(self) -> None:
+        """Return when the store has acknowledged every part that was sent.
+
+        Raises:
+            StoreError: this upload cannot go on.
+        """
+        while self._under_way:
+            self._await_part()
+
     def complete(self) -> tuple[str, Checksum]:
         """Make the object of all parts sent; return its entity tag and checksum.
 
@@ -145,8 +154,7 @@ class MultipartUpload:
         Raises:
             StoreError: a part, or the completion, failed.
         """
-        while self._under_way:
-            self._await_part()
+        self.settle()
         request = Request(
             "CompleteMultipartUpload",
             "POST",
@@ -158,7 +166,7 @@ class MultipartUpload:
         failures: list[RequestFailedError] = []
         try:
             etag = xml_fields(self._client.send(request, self._cancellation, failures).body).get("ETag", "").strip('"')
-        except StoreError as error:
+        except (StoreError, ObjectCancelledError) as error:
             etag = self._expected_etag()
             sent = Sent(etag, self._size_bytes)
             if not is_stored(self._client, self._key, sent, self._cancellation, failures):
@@ -220,9 +228,15 @@ class MultipartUpload:
             return ""
         return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{self._parts}"
 
-    def _unsure(self, error: StoreError, failures: list[RequestFailedError]) -> StoreError:
+    def _unsure(
+        self, error: StoreError | ObjectCancelledError, failures: list[RequestFailedError]
+    ) -> StoreError | ObjectCancelledError:
         """Return what to raise for a completion that failed: gone after a lost answer, an upload is likely complete."""
-        if error.code != "NoSuchUpload" or not any(failure.may_have_worked for failure in failures):
+        if (
+            isinstance(error, ObjectCancelledError)
+            or error.code != "NoSuchUpload"
+            or not any(failure.may_have_worked for failure in failures)
+        ):
             return error
         return StoreError(
             "the answer was lost and the upload is gone: the object is probably there, whole, but that could not be "

@@ -55,7 +55,9 @@ class ObjectWriter(Protocol):
         """
 
     def flush(self) -> None:
-        """Send what a store can take already, so that it need not be held in memory; what cannot be sent alone stays.
+        """Send what a store can take already, so that it is no longer held in memory; what cannot be sent alone stays.
+
+        Returns when what was sent is acknowledged.
 
         Raises:
             StoreError: a part could not be stored.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudquery_s3.errors import StoreError
+from cloudquery_s3.errors import ObjectCancelledError, StoreError
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.lost_answers import Sent, is_stored
 from cloudquery_s3.stores.multipart import MultipartUpload
@@ -64,16 +64,21 @@ class S3Writer:
         self._pending_bytes += added
         self._size_bytes += added
         if self._upload or self._pending_bytes > self._settings.single_put_max_bytes:
-            self.flush()
+            self._send_parts()
 
     def flush(self) -> None:
-        """Send whole parts; less than a part stays.
+        """Send whole parts, and wait until they are acknowledged; less than a part stays.
 
         Raises:
             StoreError: a part could not be stored.
             ObjectCancelledError: the object was given up.
         """
         self._cancellation.check()
+        self._send_parts()
+        if self._upload:
+            self._upload.settle()
+
+    def _send_parts(self) -> None:
         if self._upload is None and self._pending_bytes >= self._settings.part_size_bytes:
             self._upload = self._new_upload()
             self._uploads.add(self._upload)
@@ -117,7 +122,7 @@ class S3Writer:
         request = Request("PutObject", "PUT", self._key, headers=self._settings.object_headers(), body=body)
         try:
             return self._client.send(request, self._cancellation, failures).etag
-        except StoreError:
+        except (StoreError, ObjectCancelledError):
             etag = body.md5().hex()
             sent = Sent(etag, body.size_bytes)
             if not is_stored(self._client, self._key, sent, self._cancellation, failures):

@@ -81,17 +81,18 @@ class OpenObject:
         self._buffered_bytes = 0
         self._unsendable_bytes = 0
         self._pieces: asyncio.Queue[Piece] = asyncio.Queue()
-        self._unfinished_pieces = 0
+        self._flushes = 0
         self._sealed = False
+        self._closed = False
         self._jobs: set[Future[Any]] = set()
         self._reservation = reservation
         self._cancellation = cancellation
 
     @property
     def sendable_bytes(self) -> int:
-        """What `send` with `flush` would work on: Arrow bytes that are pending, and buffered ones not yet tried."""
-        buffered_bytes = self._buffered_bytes - self._unsendable_bytes if self._is_idle else 0
-        return self.pending_bytes + buffered_bytes
+        """What `send` with `flush` would work on: Arrow bytes that are pending, and encoded ones not yet tried."""
+        encoded_bytes = 0 if self._is_leaving else self._encoded_bytes + self._buffered_bytes - self._unsendable_bytes
+        return self.pending_bytes + encoded_bytes
 
     def add(self, batch: ReceivedBatch) -> None:
         """Take rows."""
@@ -105,7 +106,7 @@ class OpenObject:
     def send(self, *, flush: bool = False, last: bool = False) -> None:
         """Hand the pending rows to the pipeline as a piece; see `Piece` for the arguments."""
         self._sealed = self._sealed or last
-        self._unfinished_pieces += 1
+        self._flushes += flush
         self._encoding_bytes += self._pending_held_bytes
         self._pieces.put_nowait(Piece(self._pending, self._pending_held_bytes, flush, last))
         self._pending, self.pending_bytes, self._pending_held_bytes = [], 0, 0
@@ -113,6 +114,8 @@ class OpenObject:
 
     def cancel(self) -> None:
         """Give the object up: its pipeline leaves nothing behind, unless the store has acknowledged the object."""
+        if self._closed:
+            return
         self._cancellation.cancel()
         self.send(last=True)
         for job in tuple(self._jobs):
@@ -137,7 +140,7 @@ class OpenObject:
     def uploaded(self, piece: Piece, size_bytes: int) -> None:
         """Count the piece's encoded bytes as the upload's own: sent, or buffered there."""
         self._encoded_bytes -= size_bytes
-        self._unfinished_pieces -= 1
+        self._flushes -= piece.flush
         self._buffered_bytes = self.file.buffered_bytes
         self._unsendable_bytes = self._buffered_bytes if piece.flush else 0
         self._account()
@@ -162,16 +165,18 @@ class OpenObject:
 
     def close(self) -> None:
         """Return everything to the memory budget: the object is committed or gone."""
+        self._closed = True
         self._reservation.close()
 
     @property
-    def _is_idle(self) -> bool:
-        return not self._unfinished_pieces and not self._sealed
+    def _is_leaving(self) -> bool:
+        """Whether the encoded bytes are being sent, and do not wait for more of them."""
+        return self._sealed or self._flushes > 0
 
     def _account(self) -> None:
         encoded_bytes = self._encoded_bytes + self._buffered_bytes
         self._reservation.set(
-            held_bytes=self._pending_held_bytes + (encoded_bytes if self._is_idle else 0),
+            held_bytes=self._pending_held_bytes + (0 if self._is_leaving else encoded_bytes),
             encoding_bytes=2 * self._encoding_bytes,
-            uploading_bytes=0 if self._is_idle else encoded_bytes,
+            uploading_bytes=encoded_bytes if self._is_leaving else 0,
         )

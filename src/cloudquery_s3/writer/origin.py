@@ -52,5 +52,6 @@ def _times(batch: pa.RecordBatch) -> frozenset[str]:
     column = _column(batch, _SYNC_TIME)
     if column is None or not pa.types.is_timestamp(column.type):
         return frozenset()
-    distinct = pc.unique(column).drop_null().cast(pa.timestamp("us", "UTC"), safe=False)
-    return frozenset(f"{text}Z".replace(" ", "T") for text in distinct.cast(pa.timestamp("us")).cast(str).to_pylist())
+    distinct = pc.unique(column).drop_null().cast(pa.timestamp("us", column.type.tz), safe=False)
+    texts = distinct.cast(pa.timestamp("us")).cast(pa.string()).to_pylist()
+    return frozenset(f"{text}Z".replace(" ", "T") for text in texts)

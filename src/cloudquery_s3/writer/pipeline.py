@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloudquery_s3.committed import CommittedObject
+from cloudquery_s3.errors import PluginError
 
 if TYPE_CHECKING:
     from cloudquery_s3.cancellation import Cancellation
@@ -42,6 +43,7 @@ class ObjectPipeline:
         self._gate = gate
         self._cancellation = cancellation
         self._uploading: asyncio.Task[None] | None = None
+        self._failure: PluginError | None = None
 
     async def run(self) -> CommittedObject:
         """Return the object when the store has acknowledged it.
@@ -52,10 +54,12 @@ class ObjectPipeline:
         """
         try:
             return await self._build()
-        except BaseException:
-            self._cancellation.cancel()
+        except BaseException as error:
+            self._opened.cancel()
             await self._settle()
             await asyncio.get_running_loop().run_in_executor(self._context.pools.cleanup, self._file.abort)
+            if self._failure is not None and self._failure is not error:
+                raise self._failure from None
             raise
         finally:
             self._opened.close()
@@ -66,6 +70,7 @@ class ObjectPipeline:
             encoded = await self._encode(piece)
             if self._uploading is not None:
                 await self._uploading
+                self._cancellation.check()
             if encoded.file is not None:
                 return self._record(encoded.file, await self._commit(encoded))
             self._uploading = asyncio.ensure_future(self._upload(piece, encoded))
@@ -79,7 +84,13 @@ class ObjectPipeline:
 
     async def _upload(self, piece: Piece, encoded: _Encoded) -> None:
         upload = partial(self._file.upload, encoded.chunks, flush=piece.flush)
-        await self._opened.run(self._context.pools.upload, partial(self._gate.send, upload, self._cancellation))
+        try:
+            await self._opened.run(self._context.pools.upload, partial(self._gate.send, upload, self._cancellation))
+        except PluginError as error:
+            if not self._cancellation.cancelled:
+                self._failure = error
+                self._opened.cancel()  # nobody waits for this upload before the next piece has come
+            return
         self._opened.uploaded(piece, encoded.size_bytes)
 
     async def _commit(self, encoded: _Encoded) -> StoredObject:
@@ -113,9 +124,9 @@ class ObjectPipeline:
         )
 
     async def _settle(self) -> None:
-        """Wait for the upload that is under way; the failure that ended the object is known already."""
+        """Wait for the upload that is under way; what ended the object is known already."""
         if self._uploading is not None:
-            await asyncio.gather(self._uploading, return_exceptions=True)
+            await asyncio.wait([self._uploading])
 
 
 def _encode(file: ObjectFile, piece: Piece) -> _Encoded:
