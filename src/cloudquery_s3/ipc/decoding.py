@@ -9,7 +9,7 @@ import pyarrow as pa
 from cloudquery_s3.errors import DecodeError
 from cloudquery_s3.ipc.bulk import SurpriseError, decode_in_bulk
 from cloudquery_s3.ipc.received import EncodedMessage
-from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
+from cloudquery_s3.ipc.validation import ARROW_ERRORS, of_table, require_sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,9 +35,17 @@ def decode(batches: Sequence[ReceivedBatch]) -> list[pa.RecordBatch]:
     may differ in it. No value leads outside of its memory; strings may hold any bytes.
 
     Raises:
-        DecodeError: the bytes of one of them are not such a batch.
+        PayloadError: the bytes of one of them are not such a batch; names the table.
+        DecodeError: likewise, and its schema names no table.
     """
-    return [_decode_group(group) for group in _groups(batches)]
+    return [_decode_of_table(group) for group in _groups(batches)]
+
+
+def _decode_of_table(group: list[ReceivedBatch]) -> pa.RecordBatch:
+    try:
+        return _decode_group(group)
+    except DecodeError as error:
+        raise of_table(group[0].schema, error) from error
 
 
 def _groups(batches: Sequence[ReceivedBatch]) -> Iterator[list[ReceivedBatch]]:

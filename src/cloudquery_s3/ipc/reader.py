@@ -21,7 +21,7 @@ from cloudquery_s3.ipc.header import (
 from cloudquery_s3.ipc.intervals import has_hidden_intervals, patch_batch, patch_schema
 from cloudquery_s3.ipc.received import DecodedMessage, EncodedMessage, ReceivedBatch
 from cloudquery_s3.ipc.shape import BatchShape, NotPlainError
-from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
+from cloudquery_s3.ipc.validation import ARROW_ERRORS, of_table, require_sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +52,8 @@ class IpcReader:
         """Return the schema of a payload.
 
         Raises:
-            DecodeError: it holds none.
+            DecodeError: it holds none, and does not say of which table it is.
+            PayloadError: it says its table, and cannot be used.
         """
         return self._schema(payload)[0].schema
 
@@ -62,15 +63,14 @@ class IpcReader:
         The rows are not decoded yet: what is wrong inside of them is found by `decode`.
 
         Raises:
-            DecodeError: the payload is not an Arrow IPC stream.
+            DecodeError: the payload is not an Arrow IPC stream, and no table is known to have sent it.
+            PayloadError: it is a payload of the table that this names, and not sound.
         """
         known, start = self._schema(payload)
-        if known.shape is None:
-            return _read_eagerly(known.schema, payload)
         try:
-            return known.read(known.shape, payload, start)
-        except UnusualMessageError:
-            return _read_eagerly(known.schema, payload)
+            return _read_batches(known, payload, start)
+        except DecodeError as error:
+            raise of_table(known.schema, error) from error
 
     def _schema(self, payload: Payload) -> tuple[_KnownSchema, int]:
         """Return the schema of a payload, and where the next message starts."""
@@ -100,6 +100,15 @@ class IpcReader:
         else:
             self._schemas.move_to_end(prefix)
         return known
+
+
+def _read_batches(known: _KnownSchema, payload: Payload, start: int) -> list[ReceivedBatch]:
+    if known.shape is None:
+        return _read_eagerly(known.schema, payload)
+    try:
+        return known.read(known.shape, payload, start)
+    except UnusualMessageError:
+        return _read_eagerly(known.schema, payload)
 
 
 class _KnownSchema:
@@ -170,12 +179,12 @@ def _open(payload: Payload) -> pa.RecordBatchStreamReader:
 def _open_schema(payload: Payload) -> pa.Schema:
     """Return the schema of a payload, of types and names that Python can look at."""
     schema = _open(payload).schema
-    if has_hidden_intervals(schema):
-        schema = patch_schema(schema)
     try:
+        if has_hidden_intervals(schema):
+            schema = patch_schema(schema)
         _look_at(schema)
     except ARROW_ERRORS as error:
-        raise DecodeError(f"the schema of a payload cannot be used: {error}") from error
+        raise of_table(schema, DecodeError(f"its schema cannot be used: {error}")) from error
     return schema
 
 

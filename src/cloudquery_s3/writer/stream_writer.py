@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cloudquery_s3.committed import WriteEnd
 from cloudquery_s3.errors import (
     ClosedError,
+    PayloadError,
     PluginError,
     ProtocolError,
     PublicationError,
@@ -79,12 +80,18 @@ class StreamWriter:
         """Take the rows of an Insert.
 
         Raises:
-            ProtocolError: they are not Arrow IPC, or do not say their table.
+            ProtocolError: they are not Arrow IPC, or do not say their table. What is wrong with rows that do fails it.
             PluginError: the stream has ended with a fault that holds for every table.
         """
-        for batch in self._reader.read(payload):
+        self._raise_fatal()
+        try:
+            batches = self._reader.read(payload)
+        except PayloadError as error:
+            self.failed(self._table(error.table).name, error)
+            return
+        for batch in batches:
             self._raise_fatal()
-            writer = self._table(batch.schema)
+            writer = self._table_of(batch.schema)
             if not batch.rows or writer.name in self._failures:
                 continue
             try:
@@ -100,8 +107,12 @@ class StreamWriter:
             ProtocolError: the payload is not an Arrow IPC schema, or does not say its table.
         """
         self._raise_fatal()
-        schema = self._reader.read_schema(payload)
-        writer = self._table(schema)
+        try:
+            schema = self._reader.read_schema(payload)
+        except PayloadError as error:
+            self.failed(self._table(error.table).name, error)
+            return
+        writer = self._table_of(schema)
         if self._context.empty_objects:
             try:
                 writer.reserve_key(schema)
@@ -212,14 +223,17 @@ class StreamWriter:
         if self.fatal is not None:
             raise self.fatal
 
-    def _table(self, schema: pa.Schema) -> TableWriter:
+    def _table_of(self, schema: pa.Schema) -> TableWriter:
         name = self._name(schema)
+        self._schemas[name] = schema
+        return self._table(name)
+
+    def _table(self, name: str) -> TableWriter:
         writer = self._tables.get(name)
         if writer is None:
             writer = self._tables[name] = TableWriter(name, self._context, self._gate, self)
             self.summary.table(name)
             self._claim_key(name)
-        self._schemas[name] = schema
         return writer
 
     def _claim_key(self, table: str) -> None:

@@ -7,8 +7,8 @@ import struct
 import pyarrow as pa
 import pytest
 
-from cloudquery_s3.errors import DecodeError
-from cloudquery_s3.ipc import IpcReader, ReceivedBatch, decode, intervals
+from cloudquery_s3.errors import DecodeError, PayloadError
+from cloudquery_s3.ipc import IpcReader, ReceivedBatch, c_data, decode
 from cloudquery_s3.ipc.bulk import SurpriseError, decode_in_bulk
 from rows import batch, ipc
 
@@ -86,7 +86,7 @@ def test_offsets_that_lead_outside_are_refused(offsets: tuple[int, ...], others:
     """A value that lies outside of its buffer is refused before anything touches it, alone and among sound messages."""
     reader = IpcReader()
     sound = reader.read(with_offsets(0, 2, 4)) * others
-    with pytest.raises(DecodeError, match=r"column s|column 0"):
+    with pytest.raises(DecodeError, match="column s of a record batch"):
         decode([*sound, *reader.read(with_offsets(*offsets))])
 
 
@@ -107,7 +107,7 @@ def test_a_wrong_row_count_is_refused() -> None:
     at = one.message.layout._unpack(head)
     assert 3 in at
     changed = payload[: -len(head)] + head.replace((3).to_bytes(8, "little"), (2).to_bytes(8, "little"), 1)
-    with pytest.raises(DecodeError):
+    with pytest.raises(PayloadError, match="table t: "):
         decode(IpcReader().read(changed))
 
 
@@ -116,8 +116,8 @@ def with_hidden_months() -> bytes:
     words = pa.array(["x", "x"]).dictionary_encode()
     data = pa.record_batch([pa.array([1, 2], pa.int32()), pa.array(["ab", "cd"]), words], names=["m", "s", "d"])
     schema, arrays = data.__arrow_c_array__()
-    next(field for field in intervals._fields(schema) if field.name == b"m").format = b"tiM"
-    return ipc(pa.record_batch(intervals._Exported(schema, arrays)))
+    next(field for field in c_data.fields_of(schema) if field.name == b"m").format = b"tiM"
+    return ipc(pa.record_batch(c_data.Exported(schema, arrays)))
 
 
 def test_retyped_intervals_do_not_hide_wrong_offsets() -> None:

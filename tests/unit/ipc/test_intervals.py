@@ -6,7 +6,7 @@ import struct
 import pyarrow as pa
 import pytest
 
-from cloudquery_s3.ipc import intervals
+from cloudquery_s3.ipc import c_data
 from cloudquery_s3.ipc.intervals import has_hidden_intervals, patch_batch, patch_schema
 from cloudquery_s3.table import extension_of
 
@@ -18,10 +18,10 @@ FORMATS = {b"months": b"tiM", b"day_times": b"tiD"}
 def hidden(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the batch with every field called `months` or `day_times` as the interval that pyarrow hides."""
     schema_capsule, array_capsule = batch.__arrow_c_array__()
-    for field in intervals._fields(schema_capsule):
+    for field in c_data.fields_of(schema_capsule):
         if field.name in FORMATS:
             field.format = FORMATS[field.name]
-    return pa.record_batch(intervals._Exported(schema_capsule, array_capsule))
+    return pa.record_batch(c_data.Exported(schema_capsule, array_capsule))
 
 
 def over_the_wire(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -112,9 +112,9 @@ def test_dictionary_values_are_patched() -> None:
     indices = pa.array([0, 1, 0], pa.int8())
     encoded = pa.record_batch([pa.DictionaryArray.from_arrays(indices, pa.array([1, 12], pa.int32()))], ["d"])
     schema_capsule, array_capsule = encoded.__arrow_c_array__()
-    for field in intervals._fields(schema_capsule):
+    for field in c_data.fields_of(schema_capsule):
         field.format = b"tiM" if field.format == b"i" else field.format
-    batch = pa.record_batch(intervals._Exported(schema_capsule, array_capsule))
+    batch = pa.record_batch(c_data.Exported(schema_capsule, array_capsule))
     assert has_hidden_intervals(batch.schema)
     assert patch_batch(batch).column(0).dictionary_decode().to_pylist() == [1, 12, 1]
 
@@ -140,10 +140,10 @@ def test_a_failed_import_releases_too() -> None:
     before = pa.total_allocated_bytes()
     for _ in range(20):
         schema_capsule, array_capsule = nested_batch().__arrow_c_array__()
-        for field in intervals._fields(schema_capsule):
+        for field in c_data.fields_of(schema_capsule):
             field.format = b"?" if field.name == b"plain" else field.format
         with pytest.raises(pa.ArrowInvalid):
-            pa.record_batch(intervals._Exported(schema_capsule, array_capsule))
+            pa.record_batch(c_data.Exported(schema_capsule, array_capsule))
         del schema_capsule, array_capsule
     gc.collect()
     assert pa.total_allocated_bytes() <= before

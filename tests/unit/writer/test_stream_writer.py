@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -277,7 +278,7 @@ def test_a_table_that_the_store_refuses_fails_alone() -> None:
     assert store.open_keys == []
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x00" * 64, values("a", 1)[:-40]])
+@pytest.mark.parametrize("payload", [b"", b"\x00" * 64, values("a", 1)[:20]])
 def test_what_is_not_arrow_is_an_error(payload: bytes) -> None:
     """A payload that is not an Arrow IPC stream is a DecodeError, or holds no row; never a crash."""
     store = MemoryStore()
@@ -293,6 +294,34 @@ def test_what_is_not_arrow_is_an_error(payload: bytes) -> None:
 
     asyncio.run(scenario())
     assert store.objects == {}
+
+
+TEXT = rows.ipc(rows.batch("bad", [1, 2], s=["ab", "cd"]))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        TEXT[:-40],
+        TEXT.replace(struct.pack("<3i", 0, 2, 4), struct.pack("<3i", 0, 2, 2**30)),
+        rows.ipc(rows.batch("bad", [1], abcdefgh=[2])).replace(b"abcdefgh", b"abc\xff\xfefgh"),
+    ],
+    ids=["cut short", "an offset that leads outside", "a column name that is not UTF-8"],
+)
+def test_an_unsound_payload_fails_its_table_alone(payload: bytes) -> None:
+    """Whatever is wrong with a payload that says its table, the error names that table, and the others are written."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store) as writer:
+            writer.insert(values("good", 1))
+            writer.insert(payload)
+            writer.insert(values("good", 2))
+            with pytest.raises(WriteFailedError, match="1 of 2 tables are not complete: table bad: "):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert len(store.objects) == 1
 
 
 def test_a_record_must_name_its_table() -> None:
