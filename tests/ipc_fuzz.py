@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from cloudquery_s3.errors import DecodeError, PayloadError
 from cloudquery_s3.ipc import IpcReader, decode
-from cloudquery_s3.ipc.intervals import has_hidden_intervals, patch_batch, patch_schema
+from cloudquery_s3.ipc.intervals import has_hidden_intervals, shown_batch, shown_schema
 from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
 from random_arrow import LEAVES, batch
-from rows import ipc
+from rows import ipc, read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ def check(payloads: list[bytes], where: str) -> None:
         expected = None if expected is None or found is None else expected + found
     reader = IpcReader()
     try:
-        actual = decode([one for payload in payloads for one in reader.read(payload)])
+        actual = decode([one for payload in payloads for one in read_batches(reader, payload)])
     except (DecodeError, PayloadError) as error:
         # Arrow's reader leaves out columns that a broken schema does not name, and cuts off a struct's endless members
         left_out = any(words in str(error) for words in ("its schema asks for", "record batch announces"))
@@ -66,11 +66,11 @@ def records_by_arrow(payload: bytes) -> list[pa.RecordBatch] | None:
     try:
         stream = pa.ipc.open_stream(payload)
         hidden = has_hidden_intervals(stream.schema)
-        names(patch_schema(stream.schema) if hidden else stream.schema)
+        names(shown_schema(stream.schema) if hidden else stream.schema)
         found = [one for one in stream if one.num_rows]
         for one in found:
             one.validate()
-        found = [patch_batch(one) if hidden else one for one in found]
+        found = [shown_batch(one) if hidden else one for one in found]
         for one in found:
             require_sound(one)
     except (*ARROW_ERRORS, DecodeError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from cloudquery_s3.ipc import IpcReader, ReceivedBatch, UndecodedPayload
+
 
 def schema(table: str, **columns: pa.DataType) -> pa.Schema:
     """A table's schema as CloudQuery sends it."""
@@ -26,3 +28,12 @@ def ipc(data: pa.RecordBatch | pa.Schema, *more: pa.RecordBatch) -> bytes:
         for one in batches:
             writer.write_batch(one)
     return sink.getvalue().to_pybytes()
+
+
+def read_batches(reader: IpcReader, payload: bytes | memoryview) -> list[ReceivedBatch]:
+    """The batches of a payload, also of one that is left to a worker."""
+    received = reader.read(payload)
+    if isinstance(received, UndecodedPayload):
+        received.measure()
+        return received.decode()
+    return received

@@ -11,7 +11,7 @@ import random_arrow
 from cloudquery_s3.ipc import IpcReader, ReceivedBatch, decode
 from cloudquery_s3.ipc.bulk import decode_in_bulk
 from cloudquery_s3.ipc.received import EncodedMessage
-from rows import ipc
+from rows import ipc, read_batches
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.lists(st.one_of(st.integers(1, 100), st.just(1)), min_size=1, max_size=60)
@@ -26,7 +26,7 @@ def pieces(schema: pa.Schema, sizes: list[int], seed: int) -> list[pa.RecordBatc
 def received(batches: list[pa.RecordBatch]) -> list[ReceivedBatch]:
     """The batches as received, each in a payload of its own."""
     reader = IpcReader()
-    return [one for batch in batches for one in reader.read(ipc(batch))]
+    return [one for batch in batches for one in read_batches(reader, ipc(batch))]
 
 
 def same(one: list[pa.RecordBatch], other: list[pa.RecordBatch]) -> bool:
@@ -77,5 +77,5 @@ def test_slices_are_the_rows_that_they_name(
 def test_size_is_that_of_the_decoded_buffers(schema: pa.Schema, rows: int, seed: int) -> None:
     """`arrow_bytes`, read from the header, is `get_total_buffer_size()` of the decoded batch. Source: contract C.2."""
     payload = ipc(*pieces(schema, [rows], seed))
-    [one] = IpcReader().read(payload)
+    [one] = read_batches(IpcReader(), payload)
     assert one.arrow_bytes == pa.ipc.open_stream(payload).read_next_batch().get_total_buffer_size()

@@ -24,22 +24,22 @@ def has_hidden_intervals(schema: pa.Schema) -> bool:
     return any(field.format in _SHOWN_AS for field in fields_of(schema.__arrow_c_schema__()))
 
 
-def patch_schema(schema: pa.Schema) -> pa.Schema:
+def shown_schema(schema: pa.Schema) -> pa.Schema:
     """Return the schema with its month and day-time intervals as marked int32 and int64, at any depth."""
     capsule = schema.__arrow_c_schema__()
     kept = _retype(capsule)
-    patched = pa.schema(Exported(capsule))
+    shown = pa.schema(Exported(capsule))
     del kept
-    return patched
+    return shown
 
 
-def patch_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the same rows under `patch_schema` of their schema; no value is copied."""
+def shown_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the same rows under `shown_schema` of their schema; no value is copied."""
     schema_capsule, array_capsule = batch.__arrow_c_array__()
     kept = _retype(schema_capsule)
-    patched = pa.record_batch(Exported(schema_capsule, array_capsule))
+    shown = pa.record_batch(Exported(schema_capsule, array_capsule))
     del kept
-    return patched
+    return shown
 
 
 def _retype(capsule: object) -> list[Any]:

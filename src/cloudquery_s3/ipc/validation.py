@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from cloudquery_s3.errors import DecodeError, PayloadError, PluginError
 from cloudquery_s3.ipc.c_data import Exported, fields_of
-from cloudquery_s3.table import table_name
 
 ARROW_ERRORS: Final = (
     pa.ArrowException,
@@ -43,9 +42,8 @@ _DECIMAL_BYTES: Final = 16
 """What a decimal takes whose format names no width."""
 
 
-def of_table(schema: pa.Schema, error: DecodeError) -> PluginError:
-    """Return what is wrong with a payload of this schema as an error of its table; as it is where no table is named."""
-    table = table_name(schema)
+def of_table(table: str, error: DecodeError) -> PluginError:
+    """Return what is wrong with a payload as an error of its table; as it is where no table is known."""
     return PayloadError(table, str(error)) if table else error
 
 

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 import pytest
 
 from cloudquery_s3.errors import DecodeError, PayloadError
-from cloudquery_s3.ipc import IpcReader, decode
+from cloudquery_s3.ipc import IpcReader, decode, limits
 from cloudquery_s3.ipc.flatbuffer import Table
-from rows import batch, ipc, schema
+from rows import batch, ipc, read_batches, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 MARK = b"\xff\xff\xff\xff"
 
 
-def rows(payload: bytes) -> list[dict[str, object]]:
+def rows(payload: bytes | memoryview) -> list[dict[str, object]]:
     """All rows of a payload."""
-    return [row for one in decode(IpcReader().read(payload)) for row in one.to_pylist()]
+    return [row for one in decode(read_batches(IpcReader(), payload)) for row in one.to_pylist()]
 
 
 def stream(data: pa.RecordBatch, **options: object) -> bytes:
@@ -39,14 +39,14 @@ def without_continuation(payload: bytes) -> bytes:
 
 def test_every_batch_of_a_payload_is_read() -> None:
     """A payload of several batches yields all of them, in order, those without rows too (contract H39)."""
-    found = IpcReader().read(ipc(batch("t", [1, 2]), batch("t", []), batch("t", [3])))
+    found = read_batches(IpcReader(), ipc(batch("t", [1, 2]), batch("t", []), batch("t", [3])))
     assert [one.rows for one in found] == [2, 0, 1]
     assert [row["n"] for one in decode(found) for row in one.to_pylist()] == [1, 2, 3]
 
 
 def test_a_payload_of_a_schema_alone_has_no_batch() -> None:
     """MigrateTable's payload, sent as an Insert, is read as no batch at all."""
-    assert IpcReader().read(ipc(schema("t"))) == []
+    assert read_batches(IpcReader(), ipc(schema("t"))) == []
 
 
 def test_schema_is_read_with_its_metadata() -> None:
@@ -58,8 +58,8 @@ def test_schema_is_read_with_its_metadata() -> None:
 def test_equal_schema_bytes_share_one_schema() -> None:
     """Batches whose schema bytes are equal have the same schema object, so that it can key a cache."""
     reader = IpcReader()
-    first, second = (reader.read(ipc(batch("t", [n])))[0] for n in (1, 2))
-    [other] = reader.read(ipc(batch("u", [3])))
+    first, second = (read_batches(reader, ipc(batch("t", [n])))[0] for n in (1, 2))
+    [other] = read_batches(reader, ipc(batch("u", [3])))
     assert first.schema is second.schema
     assert other.schema is not first.schema
     assert reader.read_schema(ipc(schema("t"))) is first.schema
@@ -67,10 +67,10 @@ def test_equal_schema_bytes_share_one_schema() -> None:
 
 def test_a_forgotten_schema_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """More schemas than are remembered are still read rightly."""
-    monkeypatch.setattr("cloudquery_s3.ipc.reader._MAX_SCHEMAS", 2)
+    monkeypatch.setattr(limits, "KNOWN_SCHEMAS_BYTES", 2 * limits.KNOWN_SCHEMA_OBJECT_BYTES)
     reader = IpcReader()
     for table in ["a", "b", "c", "a", "b", "c"]:
-        [one] = reader.read(ipc(batch(table, [1])))
+        [one] = read_batches(reader, ipc(batch(table, [1])))
         assert one.schema.metadata[b"cq:table_name"] == table.encode()
 
 
@@ -152,11 +152,11 @@ def test_broken_payloads_are_refused_at_once(name: str, breaks: Callable[[bytes]
     """A payload that is no Arrow stream is refused on receipt, with its size or the reason in the message."""
     payload = breaks(ipc(batch("t", list(range(100)))))
     reader = IpcReader()
-    reader.read(ipc(batch("t", [1])))
+    read_batches(reader, ipc(batch("t", [1])))
     with pytest.raises((DecodeError, PayloadError), match=r"payload|record batch|header"):
-        reader.read(payload)
+        read_batches(reader, payload)
     assert name
-    assert reader.read(ipc(batch("t", [1])))[0].rows == 1, "the reader is usable after that"
+    assert read_batches(reader, ipc(batch("t", [1])))[0].rows == 1, "the reader is usable after that"
 
 
 def test_a_broken_header_does_not_pass_for_no_rows() -> None:
@@ -167,7 +167,7 @@ def test_a_broken_header_does_not_pass_for_no_rows() -> None:
     entry = start + head._fields_at + 4
     broken = payload[:entry] + (head._find(0) - head._at + 1).to_bytes(2, "little") + payload[entry + 2 :]
     with pytest.raises(PayloadError, match="table t: a payload"):
-        IpcReader().read(broken)
+        read_batches(IpcReader(), broken)
 
 
 def test_a_schema_name_that_is_not_utf8_is_refused() -> None:
@@ -181,14 +181,12 @@ def test_rows_without_bytes_are_bounded() -> None:
     """A message of some hundred bytes cannot announce a billion rows of nulls."""
     many = pa.record_batch([pa.nulls(2**30)], names=["nothing"])
     with pytest.raises(DecodeError, match="1073741824 values"):
-        IpcReader().read(ipc(many))
-    assert IpcReader().read(ipc(pa.record_batch([pa.nulls(1000)], names=["nothing"])))[0].rows == 1000
+        read_batches(IpcReader(), ipc(many))
+    assert read_batches(IpcReader(), ipc(pa.record_batch([pa.nulls(1000)], names=["nothing"])))[0].rows == 1000
 
 
 @pytest.mark.parametrize("shift", range(8))
 def test_a_payload_may_start_at_any_address(shift: int) -> None:
     """A payload that is a part of a larger message, at whatever address, is read."""
     whole = b"\0" * shift + ipc(batch("t", list(range(1000))))
-    assert [row["n"] for one in decode(IpcReader().read(memoryview(whole)[shift:])) for row in one.to_pylist()] == list(
-        range(1000)
-    )
+    assert [row["n"] for row in rows(memoryview(whole)[shift:])] == list(range(1000))
