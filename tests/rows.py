@@ -20,11 +20,13 @@ def batch(table: str, values: list[int], **more: list[object]) -> pa.RecordBatch
     )
 
 
-def ipc(data: pa.RecordBatch | pa.Schema, *more: pa.RecordBatch) -> bytes:
+def ipc(
+    data: pa.RecordBatch | pa.Schema, *more: pa.RecordBatch, options: pa.ipc.IpcWriteOptions | None = None
+) -> bytes:
     """An Arrow IPC stream of a schema alone, or of batches."""
     batches = [] if isinstance(data, pa.Schema) else [data, *more]
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, data if isinstance(data, pa.Schema) else data.schema) as writer:
+    with pa.ipc.new_stream(sink, data if isinstance(data, pa.Schema) else data.schema, options=options) as writer:
         for one in batches:
             writer.write_batch(one)
     return sink.getvalue().to_pybytes()

@@ -75,9 +75,8 @@ def _bytes(array: pa.Array, times: Times) -> int:
 
 
 def _view(array: pa.Array, times: Times) -> int:
-    data = array.buffers()[1]
-    views = np.frombuffer(data, np.int32) if data else np.empty(0, np.int32)
-    lengths = views.reshape(-1, 4)[array.offset :][: len(array), 0]
+    views = _slots(array, 1, np.dtype((np.int32, 4)))
+    lengths = views[:, 0]
     return _text(array, np.where(_valid(array), lengths, 0), times, 4)
 
 
@@ -140,17 +139,24 @@ def _struct(array: pa.Array, times: Times) -> int:
 
 def _union(array: pa.Array, times: Times) -> int:
     once = np.ones(len(array), np.int64) if times is None else times
-    codes = array.type_codes.to_numpy()
+    codes = _slots(array, 1, np.int8)
     size = _count(array, times) * _UNION_BYTES
     for index, code in enumerate(array.type.type_codes):
         child, chosen = array.field(index), codes == code
         if array.type.mode == "sparse":
             inner = np.where(chosen, once, 0)
         else:
-            places = array.offsets.to_numpy()[chosen]
+            places = _slots(array, 2, np.int32)[chosen]
             inner = np.bincount(places, once[chosen], len(child)).astype(np.int64)
         size += expanded_bytes(child, inner)
     return size
+
+
+def _slots(array: pa.Array, number: int, kind: npt.DTypeLike) -> npt.NDArray[np.signedinteger]:
+    """Return the values of a buffer that belong to an array: pyarrow's own views of them forget that it is a slice."""
+    data = array.buffers()[number]
+    values: npt.NDArray[np.signedinteger] = np.frombuffer(data or b"", kind)
+    return values[array.offset :][: len(array)]
 
 
 def _valid(array: pa.Array) -> npt.NDArray[np.bool_]:

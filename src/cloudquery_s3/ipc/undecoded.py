@@ -41,7 +41,7 @@ class UndecodedPayload:
         """Return how much memory `decode` takes, by the headers alone.
 
         Raises:
-            PayloadError, DecodeError: that is more than the limit, and more than what came; or a header is not sound.
+            PayloadError, DecodeError: that is more than the limit, and than twice what came; or a header is not sound.
         """
         try:
             self._sizes = payload_sizes(self._payload, self._known.shape)
@@ -89,7 +89,7 @@ class UndecodedPayload:
             yield DecodedMessage(self._known, part, arrow_bytes=size, held_bytes=size + share)
 
     def _require_room(self, does: str, size: int, when: str) -> None:
-        if size > max(self._limit_bytes, len(self._payload)):
+        if size > max(self._limit_bytes, 2 * len(self._payload)):
             raise DecodeError(
                 f"a payload of {len(self._payload)} bytes {does} {size} bytes {when}, and memory_budget is "
                 f"{self._limit_bytes}: raise 'memory_budget', or have the source send smaller batches"

@@ -64,14 +64,26 @@ def require_sound(batch: pa.RecordBatch) -> None:
 
 def _require_sound_memory(batch: pa.RecordBatch) -> None:
     """Check again with every column taken as bare memory."""
+    problem = "has offsets, sizes or indexes that lead outside of its data"
+    whole = _structural_error(batch)
     for field, column in zip(batch.schema, batch.columns, strict=True):
         try:
             column.validate()  # on its way through the C data interface a buffer's size becomes what offsets say
             _bare(column).validate(full=True)
         except ARROW_ERRORS:
             # what pyarrow says may hold a cell's value
-            problem = "has offsets, sizes or indexes that lead outside of its data"
             raise DecodeError(f"column {field.name} of a record batch {problem}") from None
+    if whole is not None:
+        raise DecodeError(f"a record batch {problem}") from whole
+
+
+def _structural_error(batch: pa.RecordBatch) -> pa.ArrowInvalid | None:
+    """Return what is wrong with lengths and null counts; asked for after its columns, a batch no longer tells."""
+    try:
+        batch.validate()
+    except pa.ArrowInvalid as error:
+        return error
+    return None
 
 
 def _bare(array: pa.Array) -> pa.Array:

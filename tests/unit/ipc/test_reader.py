@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -177,12 +178,81 @@ def test_a_schema_name_that_is_not_utf8_is_refused() -> None:
         IpcReader().read_schema(payload)
 
 
-def test_rows_without_bytes_are_bounded() -> None:
-    """A message of some hundred bytes cannot announce a billion rows of nulls."""
-    many = pa.record_batch([pa.nulls(2**30)], names=["nothing"])
-    with pytest.raises(DecodeError, match="1073741824 values"):
-        read_batches(IpcReader(), ipc(many))
-    assert read_batches(IpcReader(), ipc(pa.record_batch([pa.nulls(1000)], names=["nothing"])))[0].rows == 1000
+WEIGHTLESS = [pa.null(), pa.struct([]), pa.binary(0), pa.list_(pa.int8(), 0), pa.struct([("a", pa.null())])]
+
+
+def weightless(kind: pa.DataType, rows: int) -> pa.Array:
+    """So many rows of a type that takes no byte for any number of values."""
+    if pa.types.is_null(kind):
+        return pa.nulls(rows)
+    children = [
+        pa.nulls(rows if pa.types.is_struct(kind) else 0).cast(kind.field(i).type) for i in range(kind.num_fields)
+    ]
+    values = [pa.py_buffer(b"")] * (kind.num_buffers - 1)
+    return pa.Array.from_buffers(kind, rows, [None, *values], children=children)
+
+
+@pytest.mark.parametrize("kind", WEIGHTLESS, ids=str)
+def test_rows_without_bytes_are_bounded(kind: pa.DataType) -> None:
+    """A message of some hundred bytes cannot announce a billion rows of nothing, nor many columns of many."""
+    for columns, rows in ((1, 2**30), (100, 100_000)):
+        wide = schema("t", **{f"c{number}": kind for number in range(columns)})
+        many = pa.record_batch([weightless(kind, rows)] * columns, schema=wide)
+        with pytest.raises(PayloadError, match=r"table t: .* announces \d+ values in"):
+            read_batches(IpcReader(), ipc(many))
+    few = pa.record_batch([weightless(kind, 1000)], schema=schema("t", nothing=kind))
+    assert read_batches(IpcReader(), ipc(few))[0].rows == 1000
+
+
+NINETEEN = [pa.array(range(19)), pa.array([True] * 19), pa.array([""] * 19), pa.array([[]] * 19, pa.list_(pa.int8()))]
+
+
+@pytest.mark.parametrize("rows", [2**31 - 1, 2**40, 2**62, 400])
+@pytest.mark.parametrize("column", NINETEEN, ids=lambda column: str(column.type))
+def test_rows_for_which_there_is_no_room_are_refused_at_once(rows: int, column: pa.Array) -> None:
+    """A header that announces more rows than its body can hold is refused on receipt, before anything is cut."""
+    payload = ipc(pa.record_batch([column], schema=schema("t", c=column.type)))
+    lying = payload.replace(struct.pack("<q", 19), struct.pack("<q", rows))
+    with pytest.raises(PayloadError, match=r"table t: a record batch announces \d+ rows in"):
+        IpcReader().read(lying)
+
+
+def test_a_buffer_of_negative_length_is_refused() -> None:
+    """A negative length is refused, also of a buffer that nobody would read: it counts for the size of an object."""
+    payload = ipc(pa.record_batch([pa.array([1, 2, 3])], schema=schema("t", n=pa.int64())))
+    bitmap = struct.pack("<qqqq", 0, 0, 0, 24)
+    assert payload.count(bitmap) == 1
+    with pytest.raises(PayloadError, match="table t: a record batch announces a buffer of negative length"):
+        read_batches(IpcReader(), payload.replace(bitmap, struct.pack("<qqqq", 0, -(2**62), 0, 24)))
+
+
+def test_a_schema_that_is_too_large_is_refused() -> None:
+    """A schema of many megabytes would hold the event loop for seconds: it is refused, and fails its table."""
+    wide = schema("t", **{f"a_column_{number}": pa.int8() for number in range(limits.SCHEMA_BYTES // 50)})
+    with pytest.raises(PayloadError, match=r"table t: a payload announces a schema of \d+ bytes"):
+        IpcReader().read_schema(ipc(wide))
+
+
+def test_a_schema_that_pyarrow_does_not_know_fails_its_table() -> None:
+    """A type of a newer Arrow cannot be read; the table is named all the same."""
+    payload = bytearray(ipc(schema("t", n=pa.int64())))
+    field = Table.root(bytes(payload), 8).table(2).tables(1)[0]
+    payload[field._find(2)] = 99  # which type it is
+    with pytest.raises(PayloadError, match="table t: a payload of"):
+        IpcReader().read_schema(bytes(payload))
+
+
+def test_remembered_schemas_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many schemas a stream brings, what is remembered of them keeps to its bound; the oldest goes first."""
+    monkeypatch.setattr(limits, "KNOWN_SCHEMAS_BYTES", 1 << 20)
+    reader = IpcReader()
+    payloads = [ipc(schema(f"t{number}", **{f"column_{i}": pa.int8() for i in range(50)})) for number in range(200)]
+    known = [reader.read_schema(payload) for payload in payloads]
+    remembered = [len(prefix) for prefix in reader._schemas]
+    assert 10 < len(remembered) < 200
+    assert 4 * sum(remembered) <= limits.KNOWN_SCHEMAS_BYTES
+    assert reader.read_schema(payloads[-2]) is known[-2]
+    assert reader.read_schema(payloads[0]) is not known[0]
 
 
 @pytest.mark.parametrize("shift", range(8))

@@ -324,6 +324,63 @@ def test_an_unsound_payload_fails_its_table_alone(payload: bytes) -> None:
     assert len(store.objects) == 1
 
 
+ZSTD = pa.ipc.IpcWriteOptions(compression="zstd")
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_rows_that_a_worker_must_decode_keep_their_order(waits: bool) -> None:
+    """A compressed payload is decoded off the loop; what comes after it is appended after it, and all is delivered."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store) as writer:
+            writer.insert(values("a", 1))
+            writer.insert(rows.ipc(rows.batch("a", [2]), options=ZSTD))
+            assert writer.full
+            writer.insert(values("a", 3))
+            if waits:
+                await writer.make_room()
+                assert not writer.full
+            await writer.finish()
+
+    asyncio.run(scenario())
+    assert content(store) == {"a/0": [1, 2, 3]}
+
+
+def test_rotation_counts_what_a_dictionary_is_written_out_to() -> None:
+    """A small payload whose rows are large once they are written out makes as many objects as those rows would."""
+    store = MemoryStore()
+    texts = pa.array(["x" * 100_000]).dictionary_encode().take(pa.array([0] * 200))
+    sent = rows.schema("a", n=pa.int64(), s=texts.type)
+    payload = rows.ipc(pa.record_batch([pa.array(range(200)), texts], schema=sent))
+    assert len(payload) < 200_000
+
+    async def scenario() -> None:
+        with stream(store, max_bytes=1 << 20) as writer:
+            writer.insert(payload)
+            await writer.finish()
+
+    asyncio.run(scenario())
+    assert max(map(len, store.objects.values())) < 1_100_000
+    assert sorted(n for numbers in content(store).values() for n in numbers) == list(range(200))
+
+
+def test_a_payload_that_does_not_fit_into_memory_fails_its_table_alone() -> None:
+    """A payload that decodes to more than the budget is refused with its size; the other tables are written."""
+    store = MemoryStore()
+    bomb = rows.ipc(rows.batch("bad", [1], s=["x" * (64 << 20)]), options=ZSTD)
+
+    async def scenario() -> None:
+        with stream(store, memory_budget=32 << 20) as writer:
+            writer.insert(bomb)
+            writer.insert(values("good", 1))
+            with pytest.raises(WriteFailedError, match=r"1 of 2 tables .* table bad: a payload of \d+ bytes takes 671"):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert list(content(store).values()) == [[1]]
+
+
 def test_a_record_must_name_its_table() -> None:
     """A schema without cq:table_name is a ProtocolError that says what is missing."""
 
