@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from benchmarks.messages import Messages
+    from cloudquery_s3.ipc import ReceivedBatch, UndecodedPayload
 
 REPEATS: Final = 5
 OBJECT_ROWS: Final = 10_000
@@ -93,12 +94,17 @@ def _receive(messages: Messages, size: int) -> Stage:
 def _decode(messages: Messages, size: int) -> Iterator[Stage]:
     reader = IpcReader()
     payloads = list(messages.payloads())
-    received = [one for payload in payloads for one in reader.read(payload)]
+    received = [one for payload in payloads for one in _as_received(reader.read(payload))]
     per_object = max(1, OBJECT_ROWS // size)
     objects = [received[start : start + per_object] for start in range(0, len(received), per_object)]
     rows = messages.count * size
     ours = _cost(lambda: [decode(one) for one in objects], rows)
     yield Stage("decode", f"{size:,} rows a message", ours, _cost(lambda: floors.decode(messages), rows))
+
+
+def _as_received(batches: list[ReceivedBatch] | UndecodedPayload) -> list[ReceivedBatch]:
+    assert isinstance(batches, list)  # noqa: S101 - for the type checker
+    return batches
 
 
 def _encode(form: str, batch: pa.RecordBatch) -> Stage:

@@ -5,10 +5,11 @@
     PluginError
     ├── SpecError            what the user asked for is not possible; names the field
     ├── ProtocolError        what the client sent is not what the protocol says
-    │   └── DecodeError      a payload that is not an Arrow IPC stream
+    │   └── DecodeError      a payload that is no Arrow IPC stream, of which table is not known
     ├── WriteModeError       the client asks for deletes: only `write_mode: append` can work
     ├── NotReadableError     the client asks for rows back whose object has no fixed key
     ├── TableError           one table cannot go on; the others can
+    │   ├── PayloadError     a payload of its rows is not sound
     │   ├── EncodeError      its rows cannot be written in this format
     │   └── SchemaDriftError its columns changed where one object must hold them all
     ├── StoreError           a request to the store failed for good; names operation and key
@@ -50,7 +51,7 @@ class ProtocolError(PluginError):
 
 
 class DecodeError(ProtocolError):
-    """A payload is not a readable Arrow IPC stream."""
+    """A payload is not a readable Arrow IPC stream, and does not say of which table."""
 
 
 class WriteModeError(PluginError):
@@ -71,6 +72,10 @@ class TableError(PluginError):
     def __init__(self, table: str, message: str) -> None:
         super().__init__(f"table {table}: {message}")
         self.table = table
+
+
+class PayloadError(TableError):
+    """A payload whose schema names this table holds no sound rows of it: what it says of them cannot be true."""
 
 
 class EncodeError(TableError):

@@ -63,11 +63,11 @@ def test_a_table_comes_back(plugin: client.Client, bucket: Bucket, options: dict
 def test_every_type_comes_back(plugin: client.Client, bucket: Bucket, options: dict[str, Any]) -> None:
     """Every type of CloudQuery's SDK survives Write and Read, down to the schema message's bytes."""
     payload = ALL_TYPES.read_bytes()
-    written = pa.Table.from_batches(decode(IpcReader().read(payload)))
+    written = pa.Table.from_batches(decode(rows.read_batches(IpcReader(), payload)))
     plugin.init(spec(bucket, **options))
     plugin.write([client.insert(payload)])
     answers = read(plugin, payload)
-    back = pa.Table.from_batches([one for answer in answers for one in decode(IpcReader().read(answer))])
+    back = pa.Table.from_batches([one for answer in answers for one in decode(rows.read_batches(IpcReader(), answer))])
     assert back.schema.equals(written.schema, check_metadata=True)
     assert [name for name in written.schema.names if not back[name].equals(written[name])] == []
     schema_message = pa.ipc.read_message(payload)

@@ -116,7 +116,7 @@ def test_write_without_init(plugin: client.Client) -> None:
         client.insert(b""),
         client.insert(b"\x00" * 100),
         client.insert(rows.ipc(rows.schema("a"))),
-        client.insert(rows.ipc(rows.batch("a", [1, 2, 3]))[:-50]),
+        client.insert(rows.ipc(rows.batch("a", [1, 2, 3]))[:20]),
         client.migrate(b"nonsense"),
         pb.Write.Request(),
         pb.Write.Request(flush=pb.Write.MessageFlush(id=1)),

@@ -13,7 +13,7 @@ import pytest
 from cloudquery_s3.formats.athena import Athena
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.formats.parquet import Parquet
-from cloudquery_s3.ipc.intervals import has_hidden_intervals, patch_batch, patch_schema
+from cloudquery_s3.ipc.intervals import has_hidden_intervals, shown_batch, shown_schema
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 CASES = sorted((SHARED / "golden").glob("*parquet*"))
@@ -40,7 +40,7 @@ def test_a_reader_sees_what_the_reference_wrote(folder: Path, check: Any) -> Non
     reader = pa.ipc.open_stream(folder / "input.arrows")
     schema, batches = reader.schema, list(reader)
     if has_hidden_intervals(schema):
-        schema, batches = patch_schema(schema), [patch_batch(batch) for batch in batches]
+        schema, batches = shown_schema(schema), [shown_batch(batch) for batch in batches]
     parquet = Parquet(**spec.get("format_spec", {}))
     alterations = Alterations()
     encoder = (Athena(parquet) if spec.get("athena") else parquet).encoder(schema, alterations)

@@ -15,7 +15,7 @@ import pytest
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.formats.json_lines import JsonLines
-from cloudquery_s3.ipc.intervals import patch_batch
+from cloudquery_s3.ipc.intervals import shown_batch
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 FORMATS = {"csv": Csv, "json": JsonLines}
@@ -39,7 +39,7 @@ def written(folder: Path) -> tuple[bytes, bytes, dict[str, object]]:
     """Return what the reference wrote, what we write, and the spec."""
     spec = json.loads((folder / "spec.json").read_text())
     expected = next(folder.glob("expected.*")).read_bytes()
-    batches = [patch_batch(batch) for batch in pa.ipc.open_stream(folder / "input.arrows")]
+    batches = [shown_batch(batch) for batch in pa.ipc.open_stream(folder / "input.arrows")]
     encoder = FORMATS[spec["format"]](**spec.get("format_spec") or {}).encoder(batches[0].schema, Alterations())
     chunks = [chunk for batch in batches for chunk in encoder.write([batch])] + encoder.finish().chunks
     if spec.get("compression") == "gzip":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -11,12 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from cloudquery_s3.cancellation import Cancellation
-from cloudquery_s3.errors import ObjectNotFoundError
+from cloudquery_s3.errors import ObjectNotFoundError, StoreError
 from cloudquery_s3.stores.memory import MemoryStore
 from cloudquery_s3.stores.multipart import MultipartUpload
 from cloudquery_s3.stores.probe import try_write
 from cloudquery_s3.stores.s3 import S3Store
+from cloudquery_s3.stores.s3_reader import HEAD_BYTES
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
+from cloudquery_s3.stores.stored_file import StoredFile
 from s3_servers import REGION, Bucket, S3Server, moto, versitygw  # noqa: F401 - the last two are fixtures
 
 if TYPE_CHECKING:
@@ -222,6 +226,54 @@ def test_a_missing_object_is_told_apart(case: Case) -> None:
     """Reading what is not there is an ObjectNotFoundError that names the key."""
     with pytest.raises(ObjectNotFoundError, match="GetObject no/such: there is no object at this key"):
         case.store.get("no/such")
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, HEAD_BYTES, HEAD_BYTES + 1, 3 * SINGLE_PUT_MAX_BYTES])
+def test_an_object_is_read_in_ranges(case: Case, size_bytes: int) -> None:
+    """Any range of an object is what was written there, and ends where the object ends."""
+    body = random.Random(size_bytes).randbytes(size_bytes)  # noqa: S311 - any bytes
+    put(case.store, "key", body)
+    stored = case.store.read("key")
+    assert stored.size_bytes == size_bytes
+    for offset in (0, 1, 5 * MIB, HEAD_BYTES - 1, HEAD_BYTES, size_bytes - 1, size_bytes, size_bytes + 10):
+        for length in (0, 1, 1000, HEAD_BYTES):
+            if offset >= 0:
+                assert stored.read_at(offset, length) == body[offset : offset + length]
+    stored.close()
+
+
+@pytest.mark.parametrize("size_bytes", [1000, HEAD_BYTES + 1000])
+def test_a_stored_object_is_a_file(case: Case, size_bytes: int) -> None:
+    """What reads files reads a stored object, from wherever it likes."""
+    body = random.Random(size_bytes).randbytes(size_bytes)  # noqa: S311 - any bytes
+    put(case.store, "key", body)
+    with StoredFile(case.store.read("key")) as file:
+        assert file.read() == body
+        assert (file.seek(-10, io.SEEK_END), file.read(4), file.tell()) == (
+            size_bytes - 10,
+            body[-10:-6],
+            size_bytes - 6,
+        )
+        assert (file.seek(-4, io.SEEK_CUR), file.read()) == (size_bytes - 10, body[-10:])
+        assert (file.seek(3), file.read(2), file.read(0)) == (3, body[3:5], b"")
+
+
+def test_reading_ranges_of_a_missing_object_is_told_apart(case: Case) -> None:
+    """An object that is not there is an ObjectNotFoundError before any range is asked for."""
+    with pytest.raises(ObjectNotFoundError, match="GetObject no/such: there is no object at this key"):
+        case.store.read("no/such")
+
+
+def test_an_object_that_is_replaced_is_not_mixed(case: Case) -> None:
+    """Ranges of two versions never come together: what was replaced is an error, or goes on as it was."""
+    put(case.store, "key", b"a" * (HEAD_BYTES + 10))
+    stored = case.store.read("key")
+    put(case.store, "key", b"b" * (HEAD_BYTES + 10))
+    try:
+        assert stored.read_at(HEAD_BYTES, 10) == b"a" * 10
+    except StoreError as error:
+        assert "the object was replaced while it was read" in str(error)  # noqa: PT017 - the memory store raises nothing
+    stored.close()
 
 
 def test_delete_removes_and_does_not_mind(case: Case) -> None:

@@ -16,6 +16,7 @@ from cloudquery_s3.errors import CredentialsError, ObjectNotFoundError, StoreErr
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.probe import try_write
 from cloudquery_s3.stores.s3 import S3Store
+from cloudquery_s3.stores.s3_reader import HEAD_BYTES
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
 from cloudquery_s3.stores.transport import Transport
 from s3_servers import free_port
@@ -283,6 +284,60 @@ def test_reading_what_is_missing_is_told_apart(wire: WireServer) -> None:
         store.get("key")
     with pytest.raises(StoreUnavailableError):
         store.get("key")
+
+
+def ranged(body: bytes, start: int, size: int) -> Reply:
+    """The answer to a request for a range."""
+    told = {"Content-Range": f"bytes {start}-{start + len(body) - 1}/{size}", "ETag": '"v1"'}
+    return Reply(206, body, told)
+
+
+def test_ranges_are_of_one_version(wire: WireServer) -> None:
+    """The first request asks for the first bytes alone, later ones for the same version; none needs HeadObject."""
+    size = HEAD_BYTES + 100
+    wire.answers["GetObject"] = [ranged(bytes(HEAD_BYTES), 0, size), ranged(b"end", HEAD_BYTES, size)]
+    stored = make_store(wire).read("key")
+    assert (stored.size_bytes, stored.read_at(HEAD_BYTES, 3)) == (size, b"end")
+    first, second = (request.headers for request in wire.of("GetObject"))
+    assert (first["range"], "if-match" in first) == (f"bytes=0-{HEAD_BYTES - 1}", False)
+    assert (second["range"], second["if-match"]) == (f"bytes={HEAD_BYTES}-{HEAD_BYTES + 2}", '"v1"')
+    assert wire.operations == ["GetObject", "GetObject"]
+    stored.close()
+
+
+def test_a_replaced_object_is_an_error(wire: WireServer) -> None:
+    """A version that is gone is named as that, and not asked for again."""
+    wire.answers["GetObject"] = [
+        ranged(bytes(HEAD_BYTES), 0, HEAD_BYTES + 1),
+        error(412, "PreconditionFailed"),
+        Reply(206, b"too long"),
+    ]
+    stored = make_store(wire).read("key")
+    with pytest.raises(StoreError, match="GetObject key: the object was replaced while it was read"):
+        stored.read_at(HEAD_BYTES, 1)
+    with pytest.raises(StoreError, match="8 bytes where 1 were asked for"):
+        stored.read_at(HEAD_BYTES, 1)
+    stored.close()
+
+
+def test_a_range_that_breaks_off_is_asked_for_again(wire: WireServer) -> None:
+    """A body that is cut off is thrown away, and the whole answer to the next request counts."""
+    whole = Reply(200, b"0123456789")
+    wire.answers["GetObject"] = [Reply(200, b"01234", missing_bytes=5), Reply(503, b"slow"), whole]
+    stored = make_store(wire).read("key")
+    assert (stored.size_bytes, stored.read_at(0, 20)) == (10, b"0123456789")
+    stored.close()
+
+
+def test_a_store_without_ranges_is_read_all_the_same(wire: WireServer) -> None:
+    """A store that sends the whole object instead of a range is asked once."""
+    body = bytes(range(256)) * ((HEAD_BYTES >> 8) + 1)
+    wire.answers["GetObject"] = [Reply(200, body)]
+    stored = make_store(wire).read("key")
+    assert stored.size_bytes == len(body)
+    assert stored.read_at(HEAD_BYTES - 1, 3) == body[HEAD_BYTES - 1 : HEAD_BYTES + 2]
+    assert wire.operations == ["GetObject"]
+    stored.close()
 
 
 def test_the_test_write_need_not_be_removed(wire: WireServer) -> None:

@@ -8,5 +8,6 @@ from cloudquery_s3.ipc.answer import RequestedSchema
 from cloudquery_s3.ipc.decoding import decode
 from cloudquery_s3.ipc.reader import IpcReader
 from cloudquery_s3.ipc.received import ReceivedBatch
+from cloudquery_s3.ipc.undecoded import UndecodedPayload
 
-__all__ = ["IpcReader", "ReceivedBatch", "RequestedSchema", "decode"]
+__all__ = ["IpcReader", "ReceivedBatch", "RequestedSchema", "UndecodedPayload", "decode"]

@@ -23,6 +23,7 @@ class RequestedSchema:
 
     Raises:
         DecodeError: the payload is not an Arrow IPC stream.
+        PayloadError: it names its table, and its schema cannot be used.
     """
 
     def __init__(self, payload: bytes) -> None:

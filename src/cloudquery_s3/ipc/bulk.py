@@ -1,20 +1,23 @@
 """Many small messages of one table, decoded at once into one record batch.
 
 Arrow's reader needs some 20 µs a message and the merging of its batches as much again. Here the cost is by buffer
-instead: numpy reads all heads as one matrix, and one `take` moves every message's pieces to where the merged buffers
+instead: numpy reads all heads as one matrix, and one `take` moves every message's buffers to where the merged buffers
 want them. What is left for Python is putting offsets and bitmaps together, once per column.
 
-Whatever is not as writers usually do it raises `SurpriseError`, and Arrow's reader decodes these messages one by one.
+Whatever is not as writers usually do it raises `FallBackToArrow`: Arrow's reader then decodes the messages one by one.
 """
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from cloudquery_s3.ipc.fallback import FallBackToArrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,28 +31,24 @@ _MAX_BYTES: Final = 2**31 - 1
 _OFFSET_TYPES: Final[dict[int, type[np.signedinteger[Any]]]] = {4: np.int32, 8: np.int64}
 
 
-class SurpriseError(Exception):
-    """These messages are not laid out as expected; they may be sound or not."""
-
-
 def decode_in_bulk(messages: Sequence[EncodedMessage]) -> pa.RecordBatch:
     """Return the rows of messages that have the same schema and head layout as one record batch.
 
     Its buffers are within bounds; what is in them is not checked.
 
     Raises:
-        SurpriseError: they must be decoded one by one.
+        FallBackToArrow: they must be decoded one by one.
     """
     columns = messages[0].layout.shape.columns
-    pieces = _Pieces(messages)
-    rows = _Rows(pieces.lengths[columns[0]])
-    arrays = [pieces.array(column, rows) for column in columns]
+    merged = _MergedBuffers(messages)
+    rows = _Rows(merged.lengths[columns[0]])
+    arrays = [merged.array(column, rows) for column in columns]
     return pa.RecordBatch.from_arrays(arrays, schema=messages[0].schema)
 
 
 def _require(condition: object) -> None:
     if not condition:
-        raise SurpriseError
+        raise FallBackToArrow
 
 
 class _Heads:
@@ -121,7 +120,14 @@ class _Plan:
             self.alignments[array.buffer + 1] = np.gcd(array.width, 8)
 
 
-_plan = lru_cache(maxsize=512)(_Plan)
+_plans: WeakKeyDictionary[BatchShape, _Plan] = WeakKeyDictionary()
+
+
+def _plan(shape: BatchShape) -> _Plan:
+    plan = _plans.get(shape)
+    if plan is None:
+        plan = _plans[shape] = _Plan(shape)
+    return plan
 
 
 def _pairs(pairs: Iterable[tuple[int, int]]) -> tuple[Ints, Ints]:
@@ -129,7 +135,7 @@ def _pairs(pairs: Iterable[tuple[int, int]]) -> tuple[Ints, Ints]:
     return table[:, 0].copy(), table[:, 1].copy()
 
 
-class _Pieces:
+class _MergedBuffers:
     """The used part of every buffer of every message, moved together buffer by buffer.
 
     Attributes:
@@ -185,7 +191,7 @@ class _Pieces:
         return ends
 
     def _gather(self, need: Ints, alignments: Ints) -> npt.NDArray[np.uint8]:
-        """Move the pieces together: first by what their values must be aligned to, then by buffer, then by message."""
+        """Move the used parts together: by what their values must be aligned to, then by buffer, then by message."""
         used = np.flatnonzero(need.any(axis=1))
         need = need[used]
         if not len(used):
@@ -194,7 +200,7 @@ class _Pieces:
         bounds = np.stack([start, start + need], axis=-1).transpose(1, 0, 2).ravel()
         ascending = np.maximum.accumulate(bounds)
         _require((ascending == bounds)[bounds != 0].all())
-        # the pieces are values of one binary array, in the order of the messages; every other value lies between two
+        # they are values of one binary array, in the order of the messages; every other value lies between two
         values = pa.Array.from_buffers(
             pa.binary(), len(bounds) - 1, [None, pa.py_buffer(ascending.astype(np.int32)), pa.py_buffer(self._joined)]
         )

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from cloudquery_s3.errors import DecodeError
-from cloudquery_s3.ipc.bulk import SurpriseError, decode_in_bulk
+from cloudquery_s3.ipc.bulk import decode_in_bulk
+from cloudquery_s3.ipc.fallback import FallBackToArrow
 from cloudquery_s3.ipc.received import EncodedMessage
-from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
+from cloudquery_s3.ipc.validation import ARROW_ERRORS, of_table, require_sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,9 +36,17 @@ def decode(batches: Sequence[ReceivedBatch]) -> list[pa.RecordBatch]:
     may differ in it. No value leads outside of its memory; strings may hold any bytes.
 
     Raises:
-        DecodeError: the bytes of one of them are not such a batch.
+        PayloadError: the bytes of one of them are not such a batch; names the table.
+        DecodeError: likewise, and its schema names no table.
     """
-    return [_decode_group(group) for group in _groups(batches)]
+    return [record for group in _groups(batches) for record in _decode_of_table(group)]
+
+
+def _decode_of_table(group: list[ReceivedBatch]) -> list[pa.RecordBatch]:
+    try:
+        return _decode_group(group)
+    except DecodeError as error:
+        raise of_table(group[0].table, error) from error
 
 
 def _groups(batches: Sequence[ReceivedBatch]) -> Iterator[list[ReceivedBatch]]:
@@ -57,23 +66,23 @@ def _groups(batches: Sequence[ReceivedBatch]) -> Iterator[list[ReceivedBatch]]:
         yield group
 
 
-def _decode_group(group: list[ReceivedBatch]) -> pa.RecordBatch:
+def _decode_group(group: list[ReceivedBatch]) -> list[pa.RecordBatch]:
     if len(group) == 1:
-        return group[0].decode()
+        return [group[0].decode()]
     messages = _bulk_messages(group)
     if messages:
         try:
             record = decode_in_bulk(messages)
             require_sound(record)
-        except (SurpriseError, DecodeError):  # Arrow's reader knows what it is, or what is wrong with which
+        except (FallBackToArrow, DecodeError):  # Arrow's reader knows what it is, or what is wrong with which
             pass
         else:
-            return record.slice(group[0].start, sum(batch.rows for batch in group))
+            return [record.slice(group[0].start, sum(batch.rows for batch in group))]
     try:
         # concatenating copies, which aligns
-        return pa.concat_batches([batch.decode(aligned=False) for batch in group])
-    except ARROW_ERRORS as error:
-        raise DecodeError(f"{len(group)} record batches of one schema cannot be merged: {error}") from error
+        return [pa.concat_batches([batch.decode(aligned=False) for batch in group])]
+    except ARROW_ERRORS:  # of some types pyarrow can merge no batches
+        return [batch.decode() for batch in group]
 
 
 def _bulk_messages(group: list[ReceivedBatch]) -> list[EncodedMessage]:

@@ -10,22 +10,20 @@ import struct
 from typing import Final
 
 from cloudquery_s3.errors import DecodeError
+from cloudquery_s3.ipc.fallback import FallBackToArrow
 
 _U8: Final = struct.Struct("<B")
 _U16: Final = struct.Struct("<H")
 _I32: Final = struct.Struct("<i")
 _U32: Final = struct.Struct("<I")
-_INT64_BYTES: Final = 8
-
-
-class MissingFieldError(Exception):
-    """A field is left out, as writers do with one that has its default value."""
+_I64: Final = struct.Struct("<q")
 
 
 class Table:
     """A table. Positions count from the first byte of `data`.
 
-    Every method raises `DecodeError` where it would have to look outside of `data`.
+    Every method raises `DecodeError` where it would have to look outside of `data`. Those that need a field raise
+    `FallBackToArrow` where it is left out, as writers do with a field that has its default value.
     """
 
     def __init__(self, data: bytes, at: int) -> None:
@@ -53,6 +51,28 @@ class Table:
         at = self._find(field)
         return self._number(_U16, at) if at else 0
 
+    def int64(self, field: int) -> int:
+        """Return a 64-bit field, 0 where it is left out."""
+        at = self._find(field)
+        return self._number(_I64, at) if at else 0
+
+    def vector(self, field: int, item_bytes: int) -> bytes:
+        """Return the items of a vector as bytes."""
+        at, items = self.vector_at(field, item_bytes)
+        return self._data[at : at + items * item_bytes]
+
+    def tables(self, field: int) -> list[Table]:
+        """Return the tables of a vector, none where it is left out."""
+        if not self.has(field):
+            return []
+        at, items = self.vector_at(field, _U32.size)
+        places = range(at, at + items * _U32.size, _U32.size)
+        return [Table(self._data, self._follow(self._data, place)) for place in places]
+
+    def text(self, field: int) -> bytes:
+        """Return a text, empty where it is left out."""
+        return self.vector(field, 1) if self.has(field) else b""
+
     def table(self, field: int) -> Table:
         """Return the table that a field refers to."""
         return Table(self._data, self._follow(self._data, self._require(field)))
@@ -60,7 +80,7 @@ class Table:
     def int64_at(self, field: int) -> int:
         """Return where a 64-bit field stands."""
         at = self._require(field)
-        self._check(at, _INT64_BYTES)
+        self._check(at, _I64.size)
         return at
 
     def vector_at(self, field: int, item_bytes: int) -> tuple[int, int]:
@@ -73,7 +93,7 @@ class Table:
     def _require(self, field: int) -> int:
         at = self._find(field)
         if not at:
-            raise MissingFieldError
+            raise FallBackToArrow
         return at
 
     def _find(self, field: int) -> int:

@@ -14,7 +14,9 @@ from operator import itemgetter, not_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloudquery_s3.errors import DecodeError
-from cloudquery_s3.ipc.flatbuffer import MissingFieldError, Table
+from cloudquery_s3.ipc import limits
+from cloudquery_s3.ipc.fallback import FallBackToArrow
+from cloudquery_s3.ipc.flatbuffer import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,18 +30,12 @@ CONTINUATION: Final = -1
 END_OF_STREAM: Final = FRAME.pack(CONTINUATION, 0)
 _VERSION_5: Final = 4
 _LITTLE_ENDIAN: Final = 0
-_RECORD_BATCH: Final = 3
-_DICTIONARY_BATCH: Final = 2
+SCHEMA: Final = 1
+DICTIONARY_BATCH: Final = 2
+RECORD_BATCH: Final = 3
 _INT64: Final = struct.Struct("<q")
 _PAIR_BYTES: Final = 16
-_MAX_ROWS: Final = 2**31 - 1
-
-
-_WEIGHTLESS_VALUES: Final = 2**20
-
-
-class UnusualMessageError(Exception):
-    """The message is not of the plain kind that is read here; Arrow's own reader knows what it is."""
+_TABLE_NAME: Final = b"cq:table_name"
 
 
 class Measure(NamedTuple):
@@ -76,6 +72,7 @@ class HeadLayout:
         "_expected",
         "_lengths",
         "_null_counts",
+        "_row_bits",
         "_rows",
         "_unpack",
         "_weightless",
@@ -89,17 +86,14 @@ class HeadLayout:
         """Parse a head.
 
         Raises:
-            UnusualMessageError: it is not a plain record batch.
+            FallBackToArrow: it is not a plain record batch.
             DecodeError: it is no message that can stand here, or not well-formed, or not of this shape.
         """
-        try:
-            message = Table.root(head, FRAME.size)
-            batch = _record_batch(message)
-            rows_at, body_bytes_at = batch.int64_at(0), message.int64_at(3)
-            self.nodes_at, nodes = batch.vector_at(1, _PAIR_BYTES)
-            self.buffers_at, buffers = batch.vector_at(2, _PAIR_BYTES)
-        except MissingFieldError:
-            raise UnusualMessageError from None
+        message = Table.root(head, FRAME.size)
+        batch = _record_batch(message)
+        rows_at, body_bytes_at = batch.int64_at(0), message.int64_at(3)
+        self.nodes_at, nodes = batch.vector_at(1, _PAIR_BYTES)
+        self.buffers_at, buffers = batch.vector_at(2, _PAIR_BYTES)
         if (nodes, buffers) != (len(shape.arrays), shape.buffers):
             raise DecodeError(
                 f"a record batch has {nodes} arrays in {buffers} buffers, "
@@ -108,12 +102,13 @@ class HeadLayout:
         self.shape = shape
         self.size = len(head)
         single, pair = (_INT64.size, "q"), (_PAIR_BYTES, "8xq")
+        size = (_PAIR_BYTES, "8xQ")  # without a sign, so that a negative one is too large
         form, index, constants = _compile(
             {
                 rows_at: (*single, 1),
                 body_bytes_at: (*single, 1),
                 self.nodes_at: (*pair, nodes),
-                self.buffers_at: (*pair, buffers),
+                self.buffers_at: (*size, buffers),
             },
             self.size,
         )
@@ -124,6 +119,7 @@ class HeadLayout:
         counted = shape.bitmaps
         self._null_counts = _getter([index[self.nodes_at] + array for array, _ in counted])
         self._bitmaps = _getter([index[self.buffers_at] + bitmap for _, bitmap in counted])
+        self._row_bits = shape.row_bits
         self._weightless = [self.nodes_at + array * _PAIR_BYTES for array in shape.weightless]
         self._constants = _getter(constants)
         self._expected = self._constants(self._unpack(head))
@@ -133,7 +129,7 @@ class HeadLayout:
 
         Raises:
             DecodeError: it cannot be true.
-            UnusualMessageError: there are no rows, or buffers overlap.
+            FallBackToArrow: there are no rows, or buffers overlap.
         """
         if start + self.size > len(data):
             return None
@@ -141,28 +137,31 @@ class HeadLayout:
         if self._constants(values) != self._expected:
             return None
         rows, body_bytes = values[self._rows], values[self._body_bytes]
-        if not 0 < rows <= _MAX_ROWS:
-            # rows are checked when they are decoded, and no rows never are: Arrow's reader checks the header now
-            raise UnusualMessageError
-        for at in self._weightless:
-            require_weight(_INT64.unpack_from(data, start + at)[0], body_bytes)
+        if rows <= 0:
+            # rows are checked when they are decoded, and no rows never are: Arrow's reader checks the header
+            raise FallBackToArrow
+        if rows * self._row_bits > 8 * body_bytes:
+            raise DecodeError(f"a record batch announces {rows} rows in {body_bytes} bytes")
+        if self._weightless:
+            values_of_none = sum(_INT64.unpack_from(data, start + at)[0] for at in self._weightless)
+            require_weight(max(rows, values_of_none), body_bytes)
         size = sum(values[self._lengths])
-        if not 0 <= size <= body_bytes:
-            raise UnusualMessageError
+        if size > body_bytes:
+            raise FallBackToArrow
         # Arrow's reader leaves out the bitmap of an array that has no nulls
         unread = sum(compress(self._bitmaps(values), map(not_, self._null_counts(values))))
         return Measure(rows, size - unread, body_bytes)
 
 
 def require_weight(values: int, size: int) -> None:
-    """Return if a message of `size` bytes may hold so many values that take no bytes.
+    """Return if a message of `size` bytes may hold so many values that can take no bytes.
 
     A list of nulls costs nothing to send, whatever its length, and memory without end to write out.
 
     Raises:
         DecodeError: they are too many.
     """
-    if values > max(_WEIGHTLESS_VALUES, 8 * size):
+    if values > max(limits.WEIGHTLESS_VALUES, 8 * size):
         raise DecodeError(f"a record batch announces {values} values in {size} bytes")
 
 
@@ -175,22 +174,35 @@ def is_plain_schema(head: bytes) -> bool:
     message = Table.root(head, FRAME.size)
     try:
         return message.uint16(0) == _VERSION_5 and message.table(2).uint16(0) == _LITTLE_ENDIAN
-    except MissingFieldError:
+    except FallBackToArrow:
         return False
+
+
+def table_of_schema(head: bytes) -> str:
+    """Return the table that the schema message with this head names; "" where it names none, or is not well-formed.
+
+    For a schema that pyarrow cannot read.
+    """
+    try:
+        pairs = Table.root(head, FRAME.size).table(2).tables(2)
+        names = [pair.text(1) for pair in pairs if pair.text(0) == _TABLE_NAME]
+    except (FallBackToArrow, DecodeError):
+        return ""
+    return str(names[0], errors="replace") if names else ""
 
 
 def _record_batch(message: Table) -> Table:
     """Return the record batch of a message."""
     if message.uint16(0) != _VERSION_5:
-        raise UnusualMessageError
+        raise FallBackToArrow
     kind = message.uint8(1)
-    if kind == _DICTIONARY_BATCH:
-        raise UnusualMessageError
-    if kind != _RECORD_BATCH:
+    if kind == DICTIONARY_BATCH:
+        raise FallBackToArrow
+    if kind != RECORD_BATCH:
         raise DecodeError(f"an Arrow message of kind {kind} stands where a record batch is expected")
     batch = message.table(2)
     if batch.has(3) or batch.has(4):  # compressed, or of view types
-        raise UnusualMessageError
+        raise FallBackToArrow
     return batch
 
 

@@ -11,12 +11,14 @@ from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
 
 if TYPE_CHECKING:
     from cloudquery_s3.ipc.header import HeadLayout
+    from cloudquery_s3.ipc.known_schema import KnownSchema
 
 
 class Message(Protocol):
     """What one record batch message brought. Attributes as of `ReceivedBatch`."""
 
     schema: pa.Schema
+    table: str
     rows: int
     arrow_bytes: int
     held_bytes: int
@@ -36,13 +38,14 @@ class Message(Protocol):
 class DecodedMessage:
     """A message that was decoded on receipt."""
 
-    __slots__ = ("_batch", "arrow_bytes", "held_bytes", "rows", "schema")
+    __slots__ = ("_batch", "arrow_bytes", "held_bytes", "rows", "schema", "table")
 
-    def __init__(self, schema: pa.Schema, batch: pa.RecordBatch) -> None:
-        self.schema: pa.Schema = schema
+    def __init__(self, known: KnownSchema, batch: pa.RecordBatch, *, arrow_bytes: int, held_bytes: int) -> None:
+        self.schema: pa.Schema = known.schema
+        self.table = known.table
         self.rows: int = batch.num_rows
-        self.arrow_bytes: int = batch.get_total_buffer_size()
-        self.held_bytes = self.arrow_bytes
+        self.arrow_bytes = arrow_bytes
+        self.held_bytes = held_bytes
         self._batch = batch
 
     def decode(self, *, keep: bool, aligned: bool) -> pa.RecordBatch:  # noqa: ARG002 - it is both anyway
@@ -58,18 +61,19 @@ class EncodedMessage:
         layout: where its head's numbers stand.
     """
 
-    __slots__ = ("_decoded", "arrow_bytes", "data", "held_bytes", "layout", "rows", "schema")
+    __slots__ = ("_decoded", "arrow_bytes", "data", "held_bytes", "layout", "rows", "schema", "table")
 
     def __init__(
         self,
-        schema: pa.Schema,
+        known: KnownSchema,
         data: bytes | memoryview,
         layout: HeadLayout,
         rows: int,
         arrow_bytes: int,
         held_bytes: int,
     ) -> None:
-        self.schema = schema
+        self.schema = known.schema
+        self.table = known.table
         self.data = data
         self.layout = layout
         self.rows = rows
@@ -101,15 +105,17 @@ class ReceivedBatch:
 
     Attributes:
         schema: the table's schema. Batches of one stream whose schema bytes were equal share the object.
+        table: the table that the schema names; "" where it names none.
         message: what the rows came in.
         start: which of the message's rows is the first.
         rows: how many rows.
     """
 
-    __slots__ = ("message", "rows", "schema", "start")
+    __slots__ = ("message", "rows", "schema", "start", "table")
 
     def __init__(self, message: Message, start: int, rows: int) -> None:
         self.schema = message.schema
+        self.table = message.table
         self.rows = rows
         self.message = message
         self.start = start
@@ -126,7 +132,7 @@ class ReceivedBatch:
         It is the sum of the Arrow buffers' lengths, equal to `RecordBatch.get_total_buffer_size()` of the decoded
         batch. A slice counts its rows, each with the whole's average size, one byte at least.
 
-        Source: contract C.2.
+        Source: docs/compatibility.md, "When an object ends".
         """
         message = self.message
         if self.rows == message.rows:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import pyarrow as pa
 
+from cloudquery_s3.ipc.fallback import FallBackToArrow
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,10 +28,6 @@ _BUFFERS: Final[dict[Kind, int]] = {
     "fixed_list": 1,
     "struct": 1,
 }
-
-
-class NotPlainError(Exception):
-    """A type whose arrays have no fixed set of buffers, or come in other messages as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +56,23 @@ class BatchShape:
         arrays: in the order of the message.
         columns: the numbers of the arrays that are columns.
         buffers: how many buffers there are.
+        row_bits: how many bits a row takes at the least.
     """
 
-    __slots__ = ("arrays", "buffers", "columns")
+    __slots__ = ("__weakref__", "arrays", "buffers", "columns", "row_bits")
 
     def __init__(self, schema: pa.Schema) -> None:
         """Derive it.
 
         Raises:
-            NotPlainError: only Arrow's own reader can read such batches.
+            FallBackToArrow: a type's arrays have no fixed set of buffers, or come in other messages as well.
         """
         self.buffers = 0
         self.arrays: list[ArrayShape] = []
         self.columns = tuple(self._add(field.type) for field in schema)
         if not self.columns:
-            raise NotPlainError
+            raise FallBackToArrow
+        self.row_bits = sum(map(self._value_bits, self.columns))
 
     def _add(self, of: pa.DataType) -> int:
         kind, width = _layout(of)
@@ -82,6 +82,19 @@ class BatchShape:
         children = tuple(self._add(child) for child in _children(of))
         self.arrays[number] = ArrayShape(of, kind, width, buffer, children)
         return number
+
+    def _value_bits(self, number: int) -> int:
+        array = self.arrays[number]
+        children = sum(map(self._value_bits, array.children)) if array.kind in {"struct", "fixed_list"} else 0
+        match array.kind:
+            case "bits":
+                return 1
+            case "fixed_list":
+                return array.width * children
+            case "struct":
+                return children
+            case _:
+                return 8 * array.width
 
     @property
     def weightless(self) -> list[int]:
@@ -123,7 +136,7 @@ _LAYOUTS: Final[list[tuple[Kind, int, tuple[Callable[[pa.DataType], bool], ...]]
 def _layout(of: pa.DataType) -> tuple[Kind, int]:
     types = pa.types
     if isinstance(of, pa.BaseExtensionType):
-        raise NotPlainError
+        raise FallBackToArrow
     for kind, width, tests in _LAYOUTS:
         if any(test(of) for test in tests):
             return kind, width
@@ -131,4 +144,4 @@ def _layout(of: pa.DataType) -> tuple[Kind, int]:
         return "fixed_list", of.list_size
     if types.is_fixed_size_binary(of) or types.is_primitive(of) or types.is_decimal(of):
         return "fixed", of.bit_width // 8
-    raise NotPlainError
+    raise FallBackToArrow

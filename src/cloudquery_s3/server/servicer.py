@@ -40,6 +40,7 @@ _STATUSES: Final = (
     # The first class that fits names the status. The CLI prints the message in full whatever the code is.
     (errors.SpecError, Status.INVALID_ARGUMENT),
     (errors.ProtocolError, Status.INVALID_ARGUMENT),
+    (errors.PayloadError, Status.INVALID_ARGUMENT),
     (errors.NotReadableError, Status.FAILED_PRECONDITION),
     (errors.WriteModeError, Status.FAILED_PRECONDITION),
     (errors.CredentialsError, Status.UNAUTHENTICATED),

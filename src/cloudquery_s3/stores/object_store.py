@@ -80,6 +80,26 @@ class ObjectWriter(Protocol):
         """
 
 
+class ObjectReader(Protocol):
+    """One version of one object, read in ranges; used by one thread at a time.
+
+    Attributes:
+        size_bytes: the object's size.
+    """
+
+    size_bytes: int
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return `length` bytes from `offset` on, fewer only where the object ends.
+
+        Raises:
+            StoreError: they could not be read, or another object has taken the place of this one.
+        """
+
+    def close(self) -> None:
+        """Let go of what is held; nothing is read after that."""
+
+
 class ObjectStore(Protocol):
     """A bucket. Safe to use from several threads."""
 
@@ -88,6 +108,14 @@ class ObjectStore(Protocol):
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes.
+
+        Raises:
+            ObjectNotFoundError: there is none.
+            StoreError: it could not be read.
+        """
+
+    def read(self, key: str) -> ObjectReader:
+        """Return an object to be read in ranges: it may be larger than memory.
 
         Raises:
             ObjectNotFoundError: there is none.

@@ -16,6 +16,7 @@ from cloudquery_s3.stores.endpoint import bucket_url
 from cloudquery_s3.stores.multipart import MultipartUpload
 from cloudquery_s3.stores.retry import RetryPolicy
 from cloudquery_s3.stores.s3_errors import Target
+from cloudquery_s3.stores.s3_reader import S3Reader
 from cloudquery_s3.stores.s3_requests import Request, S3Client
 from cloudquery_s3.stores.s3_settings import SINGLE_PUT_MAX_BYTES, AssumedRole, S3Settings
 from cloudquery_s3.stores.s3_writer import S3Writer
@@ -105,6 +106,15 @@ class S3Store:
             StoreError: it could not be read.
         """
         return self._client.send(Request("GetObject", "GET", key), Cancellation()).body
+
+    def read(self, key: str) -> S3Reader:
+        """Return an object to be read in ranges.
+
+        Raises:
+            ObjectNotFoundError: there is none.
+            StoreError: it could not be read.
+        """
+        return S3Reader(self._client, key)
 
     def delete(self, key: str) -> None:
         """Remove an object; that there is none is no error.

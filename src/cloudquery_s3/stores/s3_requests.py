@@ -25,6 +25,7 @@ from cloudquery_s3.stores.s3_errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import IO
 
     from botocore.credentials import ReadOnlyCredentials
 
@@ -60,6 +61,7 @@ class Request:
         query: the URL's parameters, not yet quoted.
         headers: those of the operation; signing, length and checksum are added.
         body: what is sent.
+        into: a file that takes the body of a success, which the answer is then without.
     """
 
     operation: str
@@ -68,6 +70,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body = field(default_factory=Body)
+    into: IO[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class S3Client:
         if request.query:
             url += "?" + "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in request.query.items())
         headers = self._signed_headers(request, url, credentials)
-        answer = self._transport.send(request.method, url, headers, request.body)
+        answer = self._transport.send(request.method, url, headers, request.body, into=request.into)
         facts = {
             "operation": request.operation,
             "method": request.method,
@@ -181,8 +184,9 @@ class S3Client:
             "seconds": round(time.monotonic() - began, 3),
         }
         log.log(self._log_level, "request", extra=facts)
-        _check(request.operation, answer.status_code, answer.headers, answer.content)
-        return Answer(answer.headers, answer.content)
+        body = answer.content  # nothing is left of one that went into a file
+        _check(request.operation, answer.status_code, answer.headers, body)
+        return Answer(answer.headers, body)
 
     def _signed_headers(self, request: Request, url: str, credentials: ReadOnlyCredentials) -> Mapping[str, str]:
         headers = {"User-Agent": _USER_AGENT, **request.headers}

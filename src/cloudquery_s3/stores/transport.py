@@ -15,19 +15,23 @@ from botocore.awsrequest import (
     AWSResponse,
     HeadersDict,
 )
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ReadTimeoutError as BodyTimeoutError
 
 from cloudquery_s3.stores.s3_errors import RequestFailedError, transport_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import IO
 
     from botocore.session import Session
 
     from cloudquery_s3.stores.body import Body
 
+_COPY_BYTES: Final = 1 << 20
 _CONNECTIONS: Final = 64
 """How many idle connections are kept; more may be in use."""
 
@@ -72,28 +76,45 @@ class Transport:
         # There is no public way to choose the connection's class. The dict is shared by all of its pool managers.
         self._http._pool_classes_by_scheme.update(_pool_classes(read_timeout_s))  # noqa: SLF001 - as said
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> AWSResponse:
-        """Send one request and return its whole answer.
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, *, into: IO[bytes] | None = None
+    ) -> AWSResponse:
+        """Send one request and return its whole answer; the body of a success goes into a file, where there is one.
 
         Raises:
             RequestFailedError: no whole answer came.
         """
         request: Any = AWSPreparedRequest  # its stubs do not know iterable bodies
         prepared = request(
-            method, url, HeadersDict({**headers, "Content-Length": str(body.size_bytes)}), body, stream_output=False
+            method,
+            url,
+            HeadersDict({**headers, "Content-Length": str(body.size_bytes)}),
+            body,
+            stream_output=into is not None,
         )
         try:
             answer: AWSResponse = self._http.send(prepared)
-        except BotoCoreError as error:
+            success = 200 <= answer.status_code < 300  # noqa: PLR2004 - HTTP's own numbers
+            size_bytes = _copied(answer, into) if into and success else len(answer.content)
+        except BodyTimeoutError as error:
+            raise transport_failure(ReadTimeoutError(endpoint_url=url, error=error)) from None
+        except (BotoCoreError, HTTPError) as error:
             raise transport_failure(error) from None
         announced = answer.headers.get("Content-Length")
-        if announced is not None and method != "HEAD" and int(announced) != len(answer.content):
+        if announced is not None and method != "HEAD" and int(announced) != size_bytes:
             raise RequestFailedError("the connection was closed before a whole answer came", transient=True)
         return answer
 
     def close(self) -> None:
         """Close all idle connections."""
         self._http.close()
+
+
+def _copied(answer: AWSResponse, into: IO[bytes]) -> int:
+    """Replace a file's content by an answer's body; return its size."""
+    into.seek(0)
+    into.truncate()
+    return sum(into.write(block) for block in answer.raw.stream(_COPY_BYTES))
 
 
 def _certificates(aws: Session) -> str | bool:

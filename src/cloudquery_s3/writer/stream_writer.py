@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudquery_s3.committed import WriteEnd
 from cloudquery_s3.errors import (
     ClosedError,
+    PayloadError,
     PluginError,
     ProtocolError,
     PublicationError,
@@ -18,7 +20,7 @@ from cloudquery_s3.errors import (
     WriteFailedError,
     WriteModeError,
 )
-from cloudquery_s3.ipc import IpcReader
+from cloudquery_s3.ipc import IpcReader, UndecodedPayload
 from cloudquery_s3.table import asks_for_upserts, table_name
 from cloudquery_s3.writer.access_gate import AccessGate
 from cloudquery_s3.writer.summary import WriteSummary
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cloudquery_s3.committed import CommittedObject, WriteStart, WriteStatus
+    from cloudquery_s3.ipc import ReceivedBatch
     from cloudquery_s3.writer.context import WriteContext
 
 log = logging.getLogger(__name__)
@@ -38,7 +41,8 @@ log = logging.getLogger(__name__)
 class StreamWriter:
     """Takes the messages of one Write, and ends with `finish` or `abort`.
 
-    * `insert` never waits: its caller asks `full` between messages, and then for `make_room`.
+    * `insert` never waits: its caller asks `full` between messages, and then for `make_room`, which also has those rows
+      decoded that `insert` could not take as they are.
     * `encode` may come before `finish`, which then takes less time.
     * `finish` returns only if every row that came is in a committed object, and the Write is published.
     * `abort` leaves no partial object and no open upload; objects committed earlier stay.
@@ -56,11 +60,11 @@ class StreamWriter:
         self._on_fatal = on_fatal
         self._publishers = [*(make(start) for make in context.publishers), self.summary]
         self._published = False
-        self._reader = IpcReader()
+        self._reader = IpcReader(memory_limit_bytes=context.budget.limit_bytes)
+        self._undecoded: deque[list[ReceivedBatch] | UndecodedPayload] = deque()
         self._gate = AccessGate()
         self._tables: dict[str, TableWriter] = {}
         self._schemas: dict[str, pa.Schema] = {}
-        self._names: dict[int, tuple[pa.Schema, str]] = {}
         self._owners_of_keys: dict[str, str] = {}
         self._failures: dict[str, Exception] = {}
         self._refusal: WriteModeError | None = None
@@ -68,30 +72,75 @@ class StreamWriter:
 
     @property
     def full(self) -> bool:
-        """Whether the memory budget is used up: `make_room` before the next `insert`."""
-        return self._context.budget.full
+        """Whether the memory budget is used up, or rows wait for a worker: `make_room` before the next `insert`."""
+        return self._context.budget.full or bool(self._undecoded)
 
     async def make_room(self) -> None:
-        """Return when the memory budget has room again."""
+        """Return when no rows wait for a worker and the memory budget has room again.
+
+        Raises: see `insert`.
+        """
+        await self._decode()
         await self._context.budget.make_room()
 
     def insert(self, payload: bytes | memoryview) -> None:
         """Take the rows of an Insert.
 
         Raises:
-            ProtocolError: they are not Arrow IPC, or do not say their table.
+            ProtocolError: they are not Arrow IPC, or do not say their table. What is wrong with rows that do fails it.
             PluginError: the stream has ended with a fault that holds for every table.
         """
-        for batch in self._reader.read(payload):
-            self._raise_fatal()
-            writer = self._table(batch.schema)
-            if not batch.rows or writer.name in self._failures:
-                continue
+        self._raise_fatal()
+        try:
+            received = self._reader.read(payload)
+        except PayloadError as error:
+            self.failed(self._table(error.table).name, error)
+            return
+        if self._undecoded or isinstance(received, UndecodedPayload):
+            self._undecoded.append(received)  # rows keep their order
+            return
+        for batch in received:
+            self._append(batch)
+
+    def _append(self, batch: ReceivedBatch) -> None:
+        self._raise_fatal()
+        writer = self._table(batch.table, batch.schema)
+        if batch.rows and writer.name not in self._failures:
             try:
                 writer.append(batch)
             except TableError as error:
                 self.failed(writer.name, error)
         self._raise_fatal()
+
+    async def _decode(self) -> None:
+        """Take the rows that wait for a worker, and make room between them: they may be many more than came."""
+        while self._undecoded:
+            received = self._undecoded.popleft()
+            if isinstance(received, UndecodedPayload):
+                received = await self._decoded(received)
+            for batch in received:
+                self._append(batch)
+                await self._context.budget.make_room()
+
+    async def _decoded(self, payload: UndecodedPayload) -> list[ReceivedBatch]:
+        """Have a payload decoded on a worker; its memory is counted before it is used."""
+        table = self._table(payload.table).name
+        if table in self._failures:
+            return []
+        budget, workers = self._context.budget, self._context.pools.encode
+        loop = asyncio.get_running_loop()
+        try:
+            size_bytes = await loop.run_in_executor(workers, payload.measure)
+            await budget.make_room()
+            reservation = budget.reserve(lambda: False)
+            reservation.set(held_bytes=0, encoding_bytes=size_bytes, uploading_bytes=0)
+            try:
+                return await loop.run_in_executor(workers, payload.decode)
+            finally:
+                reservation.close()
+        except PayloadError as error:
+            self.failed(table, error)
+            return []
 
     def migrate(self, payload: bytes | memoryview) -> None:
         """Take note of a table; with `write_empty_objects_for_empty_tables` it will leave an object in any case.
@@ -100,8 +149,12 @@ class StreamWriter:
             ProtocolError: the payload is not an Arrow IPC schema, or does not say its table.
         """
         self._raise_fatal()
-        schema = self._reader.read_schema(payload)
-        writer = self._table(schema)
+        try:
+            schema = self._reader.read_schema(payload)
+        except PayloadError as error:
+            self.failed(self._table(error.table).name, error)
+            return
+        writer = self._table(table_name(schema), schema)
         if self._context.empty_objects:
             try:
                 writer.reserve_key(schema)
@@ -147,6 +200,7 @@ class StreamWriter:
             PublicationError: every row is in the bucket, and that could not be made known.
             PluginError: a fault that holds for every table.
         """
+        await self._decode()
         await asyncio.gather(*(writer.finish() for writer in self._tables.values()))
         error = self.fatal or self._table_failures() or self._refusal
         error = await self._publish("failed" if error else "complete", error)
@@ -155,6 +209,7 @@ class StreamWriter:
 
     async def abort(self) -> None:
         """Give up all that is not committed, and publish what is; return when nothing partial is left."""
+        self._undecoded.clear()
         await asyncio.gather(*(writer.abort() for writer in self._tables.values()))
         was_ended = self.fatal is not None and not isinstance(self.fatal, ClosedError)
         await self._publish("failed" if was_ended else "interrupted", self.fatal)
@@ -212,14 +267,16 @@ class StreamWriter:
         if self.fatal is not None:
             raise self.fatal
 
-    def _table(self, schema: pa.Schema) -> TableWriter:
-        name = self._name(schema)
+    def _table(self, name: str, schema: pa.Schema | None = None) -> TableWriter:
+        if not name:
+            raise ProtocolError("a record's schema does not say its table: metadata cq:table_name is missing")
+        if schema is not None:
+            self._schemas[name] = schema
         writer = self._tables.get(name)
         if writer is None:
             writer = self._tables[name] = TableWriter(name, self._context, self._gate, self)
             self.summary.table(name)
             self._claim_key(name)
-        self._schemas[name] = schema
         return writer
 
     def _claim_key(self, table: str) -> None:
@@ -236,16 +293,6 @@ class StreamWriter:
         if owner != table:
             problem = f"its key {key} is that of table {owner}: use {{{{TABLE}}}} in 'path'"
             self.failed(table, TableError(table, problem))
-
-    def _name(self, schema: pa.Schema) -> str:
-        known = self._names.get(id(schema))
-        if known is not None and known[0] is schema:
-            return known[1]
-        name = table_name(schema)
-        if not name:
-            raise ProtocolError("a record's schema does not say its table: metadata cq:table_name is missing")
-        self._names[id(schema)] = (schema, name)
-        return name
 
 
 def _named(table: str, error: Exception) -> str:

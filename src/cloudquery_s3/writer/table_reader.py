@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cloudquery_s3.errors import NotReadableError, ObjectNotFoundError, ProtocolError, TableError
 from cloudquery_s3.formats.reading import UnreadableError, read_rows
 from cloudquery_s3.ipc import RequestedSchema
+from cloudquery_s3.stores.stored_file import StoredFile
 from cloudquery_s3.table import table_name
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ def read_table(
 ) -> Iterator[bytes]:
     """Yield the rows of a table's object as Arrow IPC payloads of exactly the schema that `payload` holds.
 
-    The object is the one that a Write at this moment would replace; where there is none, there are no rows. Blocks, on
-    the first step for the whole object's download.
+    The object is the one that a Write at this moment would replace; where there is none, there are no rows. Blocks
+    while it waits for the store. The object is read as its rows are asked for, and never in memory as a whole; one that
+    is replaced meanwhile is an error.
 
     Raises:
         ProtocolError: the payload is no schema of a table.
@@ -57,11 +59,12 @@ def read_table(
         )
     key = template.render(table, file_id="", now=now)
     try:
-        data = store.get(key)
+        stored = store.read(key)
     except ObjectNotFoundError:
         return
     try:
-        for batch in read_rows(spec, requested.schema, data):
-            yield requested.payload(batch)
+        with StoredFile(stored) as file:
+            for batch in read_rows(spec, requested.schema, file):
+                yield requested.payload(batch)
     except UnreadableError as error:
         raise TableError(table, f"{key} cannot be read back as this table: {error}") from error

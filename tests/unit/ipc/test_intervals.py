@@ -6,8 +6,8 @@ import struct
 import pyarrow as pa
 import pytest
 
-from cloudquery_s3.ipc import intervals
-from cloudquery_s3.ipc.intervals import has_hidden_intervals, patch_batch, patch_schema
+from cloudquery_s3.ipc import c_data
+from cloudquery_s3.ipc.intervals import has_hidden_intervals, shown_batch, shown_schema
 from cloudquery_s3.table import extension_of
 
 MONTHS = pa.array([1, None, -14], pa.int32())
@@ -18,10 +18,10 @@ FORMATS = {b"months": b"tiM", b"day_times": b"tiD"}
 def hidden(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the batch with every field called `months` or `day_times` as the interval that pyarrow hides."""
     schema_capsule, array_capsule = batch.__arrow_c_array__()
-    for field in intervals._fields(schema_capsule):
+    for field in c_data.fields_of(schema_capsule):
         if field.name in FORMATS:
             field.format = FORMATS[field.name]
-    return pa.record_batch(intervals._Exported(schema_capsule, array_capsule))
+    return pa.record_batch(c_data.Exported(schema_capsule, array_capsule))
 
 
 def over_the_wire(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -75,7 +75,7 @@ def test_hidden_intervals_are_found(batch: pa.RecordBatch) -> None:
 
 def test_patched_columns_hold_the_values(batch: pa.RecordBatch) -> None:
     """Months become int32; days and milliseconds become int64, the days in the low half."""
-    patched = patch_batch(batch)
+    patched = shown_batch(batch)
     patched.validate(full=True)
     assert patched["months"].equals(MONTHS)
     assert patched["day_times"].equals(DAY_TIMES)
@@ -83,15 +83,15 @@ def test_patched_columns_hold_the_values(batch: pa.RecordBatch) -> None:
 
 def test_patched_fields_are_marked(batch: pa.RecordBatch) -> None:
     """The formats learn from the mark what the integers mean."""
-    schema = patch_schema(batch.schema)
+    schema = shown_schema(batch.schema)
     assert [extension_of(field) for field in schema] == ["interval_month", "interval_day_time"]
-    assert schema.equals(patch_batch(batch).schema, check_metadata=True)
+    assert schema.equals(shown_batch(batch).schema, check_metadata=True)
 
 
 def test_nested_intervals_are_patched() -> None:
     """Inside structs, lists and maps too; metadata, nullability and the other columns stay."""
     original = nested_batch()
-    patched = patch_batch(over_the_wire(hidden(original)))
+    patched = shown_batch(over_the_wire(hidden(original)))
     patched.validate(full=True)
     assert patched.to_pylist() == original.to_pylist()
     assert patched.schema.equals(original.schema, check_metadata=False)
@@ -104,7 +104,7 @@ def test_nested_intervals_are_patched() -> None:
 
 def test_slices_are_patched(batch: pa.RecordBatch) -> None:
     """A batch that is a slice of a larger one keeps to its rows."""
-    assert patch_batch(batch.slice(1, 2)).column(0).to_pylist() == [None, -14]
+    assert shown_batch(batch.slice(1, 2)).column(0).to_pylist() == [None, -14]
 
 
 def test_dictionary_values_are_patched() -> None:
@@ -112,11 +112,11 @@ def test_dictionary_values_are_patched() -> None:
     indices = pa.array([0, 1, 0], pa.int8())
     encoded = pa.record_batch([pa.DictionaryArray.from_arrays(indices, pa.array([1, 12], pa.int32()))], ["d"])
     schema_capsule, array_capsule = encoded.__arrow_c_array__()
-    for field in intervals._fields(schema_capsule):
+    for field in c_data.fields_of(schema_capsule):
         field.format = b"tiM" if field.format == b"i" else field.format
-    batch = pa.record_batch(intervals._Exported(schema_capsule, array_capsule))
+    batch = pa.record_batch(c_data.Exported(schema_capsule, array_capsule))
     assert has_hidden_intervals(batch.schema)
-    assert patch_batch(batch).column(0).dictionary_decode().to_pylist() == [1, 12, 1]
+    assert shown_batch(batch).column(0).dictionary_decode().to_pylist() == [1, 12, 1]
 
 
 @pytest.mark.slow
@@ -125,7 +125,7 @@ def test_memory_is_released() -> None:
     gc.collect()
     before = pa.total_allocated_bytes()
     for _ in range(50):
-        patched = patch_batch(over_the_wire(hidden(pa.record_batch([MONTHS, DAY_TIMES], ["months", "day_times"]))))
+        patched = shown_batch(over_the_wire(hidden(pa.record_batch([MONTHS, DAY_TIMES], ["months", "day_times"]))))
         gc.collect()
         assert patched["months"].to_pylist() == MONTHS.to_pylist()
         assert has_hidden_intervals(hidden(nested_batch()).schema)
@@ -140,10 +140,10 @@ def test_a_failed_import_releases_too() -> None:
     before = pa.total_allocated_bytes()
     for _ in range(20):
         schema_capsule, array_capsule = nested_batch().__arrow_c_array__()
-        for field in intervals._fields(schema_capsule):
+        for field in c_data.fields_of(schema_capsule):
             field.format = b"?" if field.name == b"plain" else field.format
         with pytest.raises(pa.ArrowInvalid):
-            pa.record_batch(intervals._Exported(schema_capsule, array_capsule))
+            pa.record_batch(c_data.Exported(schema_capsule, array_capsule))
         del schema_capsule, array_capsule
     gc.collect()
     assert pa.total_allocated_bytes() <= before

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from cloudquery_s3.errors import DecodeError
-from cloudquery_s3.ipc import IpcReader, decode
+from cloudquery_s3.errors import DecodeError, PayloadError
+from cloudquery_s3.ipc import IpcReader, decode, limits
 from cloudquery_s3.ipc.flatbuffer import Table
-from rows import batch, ipc, schema
+from rows import batch, ipc, read_batches, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 MARK = b"\xff\xff\xff\xff"
 
 
-def rows(payload: bytes) -> list[dict[str, object]]:
+def rows(payload: bytes | memoryview) -> list[dict[str, object]]:
     """All rows of a payload."""
-    return [row for one in decode(IpcReader().read(payload)) for row in one.to_pylist()]
+    return [row for one in decode(read_batches(IpcReader(), payload)) for row in one.to_pylist()]
 
 
 def stream(data: pa.RecordBatch, **options: object) -> bytes:
@@ -39,14 +40,14 @@ def without_continuation(payload: bytes) -> bytes:
 
 def test_every_batch_of_a_payload_is_read() -> None:
     """A payload of several batches yields all of them, in order, those without rows too (contract H39)."""
-    found = IpcReader().read(ipc(batch("t", [1, 2]), batch("t", []), batch("t", [3])))
+    found = read_batches(IpcReader(), ipc(batch("t", [1, 2]), batch("t", []), batch("t", [3])))
     assert [one.rows for one in found] == [2, 0, 1]
     assert [row["n"] for one in decode(found) for row in one.to_pylist()] == [1, 2, 3]
 
 
 def test_a_payload_of_a_schema_alone_has_no_batch() -> None:
     """MigrateTable's payload, sent as an Insert, is read as no batch at all."""
-    assert IpcReader().read(ipc(schema("t"))) == []
+    assert read_batches(IpcReader(), ipc(schema("t"))) == []
 
 
 def test_schema_is_read_with_its_metadata() -> None:
@@ -58,8 +59,8 @@ def test_schema_is_read_with_its_metadata() -> None:
 def test_equal_schema_bytes_share_one_schema() -> None:
     """Batches whose schema bytes are equal have the same schema object, so that it can key a cache."""
     reader = IpcReader()
-    first, second = (reader.read(ipc(batch("t", [n])))[0] for n in (1, 2))
-    [other] = reader.read(ipc(batch("u", [3])))
+    first, second = (read_batches(reader, ipc(batch("t", [n])))[0] for n in (1, 2))
+    [other] = read_batches(reader, ipc(batch("u", [3])))
     assert first.schema is second.schema
     assert other.schema is not first.schema
     assert reader.read_schema(ipc(schema("t"))) is first.schema
@@ -67,10 +68,10 @@ def test_equal_schema_bytes_share_one_schema() -> None:
 
 def test_a_forgotten_schema_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """More schemas than are remembered are still read rightly."""
-    monkeypatch.setattr("cloudquery_s3.ipc.reader._MAX_SCHEMAS", 2)
+    monkeypatch.setattr(limits, "KNOWN_SCHEMAS_BYTES", 2 * limits.KNOWN_SCHEMA_OBJECT_BYTES)
     reader = IpcReader()
     for table in ["a", "b", "c", "a", "b", "c"]:
-        [one] = reader.read(ipc(batch(table, [1])))
+        [one] = read_batches(reader, ipc(batch(table, [1])))
         assert one.schema.metadata[b"cq:table_name"] == table.encode()
 
 
@@ -152,11 +153,11 @@ def test_broken_payloads_are_refused_at_once(name: str, breaks: Callable[[bytes]
     """A payload that is no Arrow stream is refused on receipt, with its size or the reason in the message."""
     payload = breaks(ipc(batch("t", list(range(100)))))
     reader = IpcReader()
-    reader.read(ipc(batch("t", [1])))
-    with pytest.raises(DecodeError, match=r"payload|record batch|header"):
-        reader.read(payload)
+    read_batches(reader, ipc(batch("t", [1])))
+    with pytest.raises((DecodeError, PayloadError), match=r"payload|record batch|header"):
+        read_batches(reader, payload)
     assert name
-    assert reader.read(ipc(batch("t", [1])))[0].rows == 1, "the reader is usable after that"
+    assert read_batches(reader, ipc(batch("t", [1])))[0].rows == 1, "the reader is usable after that"
 
 
 def test_a_broken_header_does_not_pass_for_no_rows() -> None:
@@ -166,29 +167,96 @@ def test_a_broken_header_does_not_pass_for_no_rows() -> None:
     head = Table.root(payload[start:], 8).table(2)
     entry = start + head._fields_at + 4
     broken = payload[:entry] + (head._find(0) - head._at + 1).to_bytes(2, "little") + payload[entry + 2 :]
-    with pytest.raises(DecodeError, match="payload"):
-        IpcReader().read(broken)
+    with pytest.raises(PayloadError, match="table t: a payload"):
+        read_batches(IpcReader(), broken)
 
 
 def test_a_schema_name_that_is_not_utf8_is_refused() -> None:
-    """A column name that Python cannot show is refused with the schema, not deep inside of a format."""
+    """A column name that Python cannot show is refused with the schema, and fails the table that the schema names."""
     payload = ipc(schema("t", abcdefgh=pa.int64())).replace(b"abcdefgh", b"abc\xff\xfefgh")
-    with pytest.raises(DecodeError, match="schema"):
+    with pytest.raises(PayloadError, match="table t: its schema"):
         IpcReader().read_schema(payload)
 
 
-def test_rows_without_bytes_are_bounded() -> None:
-    """A message of some hundred bytes cannot announce a billion rows of nulls."""
-    many = pa.record_batch([pa.nulls(2**30)], names=["nothing"])
-    with pytest.raises(DecodeError, match="1073741824 values"):
-        IpcReader().read(ipc(many))
-    assert IpcReader().read(ipc(pa.record_batch([pa.nulls(1000)], names=["nothing"])))[0].rows == 1000
+WEIGHTLESS = [pa.null(), pa.struct([]), pa.binary(0), pa.list_(pa.int8(), 0), pa.struct([("a", pa.null())])]
+
+
+def weightless(kind: pa.DataType, rows: int) -> pa.Array:
+    """So many rows of a type that takes no byte for any number of values."""
+    if pa.types.is_null(kind):
+        return pa.nulls(rows)
+    children = [
+        pa.nulls(rows if pa.types.is_struct(kind) else 0).cast(kind.field(i).type) for i in range(kind.num_fields)
+    ]
+    values = [pa.py_buffer(b"")] * (kind.num_buffers - 1)
+    return pa.Array.from_buffers(kind, rows, [None, *values], children=children)
+
+
+@pytest.mark.parametrize("kind", WEIGHTLESS, ids=str)
+def test_rows_without_bytes_are_bounded(kind: pa.DataType) -> None:
+    """A message of some hundred bytes cannot announce a billion rows of nothing, nor many columns of many."""
+    for columns, rows in ((1, 2**30), (100, 100_000)):
+        wide = schema("t", **{f"c{number}": kind for number in range(columns)})
+        many = pa.record_batch([weightless(kind, rows)] * columns, schema=wide)
+        with pytest.raises(PayloadError, match=r"table t: .* announces \d+ values in"):
+            read_batches(IpcReader(), ipc(many))
+    few = pa.record_batch([weightless(kind, 1000)], schema=schema("t", nothing=kind))
+    assert read_batches(IpcReader(), ipc(few))[0].rows == 1000
+
+
+NINETEEN = [pa.array(range(19)), pa.array([True] * 19), pa.array([""] * 19), pa.array([[]] * 19, pa.list_(pa.int8()))]
+
+
+@pytest.mark.parametrize("rows", [2**31 - 1, 2**40, 2**62, 400])
+@pytest.mark.parametrize("column", NINETEEN, ids=lambda column: str(column.type))
+def test_rows_for_which_there_is_no_room_are_refused_at_once(rows: int, column: pa.Array) -> None:
+    """A header that announces more rows than its body can hold is refused on receipt, before anything is cut."""
+    payload = ipc(pa.record_batch([column], schema=schema("t", c=column.type)))
+    lying = payload.replace(struct.pack("<q", 19), struct.pack("<q", rows))
+    with pytest.raises(PayloadError, match=r"table t: a record batch announces \d+ rows in"):
+        IpcReader().read(lying)
+
+
+def test_a_buffer_of_negative_length_is_refused() -> None:
+    """A negative length is refused, also of a buffer that nobody would read: it counts for the size of an object."""
+    payload = ipc(pa.record_batch([pa.array([1, 2, 3])], schema=schema("t", n=pa.int64())))
+    bitmap = struct.pack("<qqqq", 0, 0, 0, 24)
+    assert payload.count(bitmap) == 1
+    with pytest.raises(PayloadError, match="table t: a record batch announces a buffer of negative length"):
+        read_batches(IpcReader(), payload.replace(bitmap, struct.pack("<qqqq", 0, -(2**62), 0, 24)))
+
+
+def test_a_schema_that_is_too_large_is_refused() -> None:
+    """A schema of many megabytes would hold the event loop for seconds: it is refused, and fails its table."""
+    wide = schema("t", **{f"a_column_{number}": pa.int8() for number in range(limits.SCHEMA_BYTES // 50)})
+    with pytest.raises(PayloadError, match=r"table t: a payload announces a schema of \d+ bytes"):
+        IpcReader().read_schema(ipc(wide))
+
+
+def test_a_schema_that_pyarrow_does_not_know_fails_its_table() -> None:
+    """A type of a newer Arrow cannot be read; the table is named all the same."""
+    payload = bytearray(ipc(schema("t", n=pa.int64())))
+    field = Table.root(bytes(payload), 8).table(2).tables(1)[0]
+    payload[field._find(2)] = 99  # which type it is
+    with pytest.raises(PayloadError, match="table t: a payload of"):
+        IpcReader().read_schema(bytes(payload))
+
+
+def test_remembered_schemas_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many schemas a stream brings, what is remembered of them keeps to its bound; the oldest goes first."""
+    monkeypatch.setattr(limits, "KNOWN_SCHEMAS_BYTES", 1 << 20)
+    reader = IpcReader()
+    payloads = [ipc(schema(f"t{number}", **{f"column_{i}": pa.int8() for i in range(50)})) for number in range(200)]
+    known = [reader.read_schema(payload) for payload in payloads]
+    remembered = [len(prefix) for prefix in reader._schemas]
+    assert 10 < len(remembered) < 200
+    assert 4 * sum(remembered) <= limits.KNOWN_SCHEMAS_BYTES
+    assert reader.read_schema(payloads[-2]) is known[-2]
+    assert reader.read_schema(payloads[0]) is not known[0]
 
 
 @pytest.mark.parametrize("shift", range(8))
 def test_a_payload_may_start_at_any_address(shift: int) -> None:
     """A payload that is a part of a larger message, at whatever address, is read."""
     whole = b"\0" * shift + ipc(batch("t", list(range(1000))))
-    assert [row["n"] for one in decode(IpcReader().read(memoryview(whole)[shift:])) for row in one.to_pylist()] == list(
-        range(1000)
-    )
+    assert [row["n"] for row in rows(memoryview(whole)[shift:])] == list(range(1000))

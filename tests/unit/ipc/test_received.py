@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytest
 
 from cloudquery_s3.ipc import IpcReader, ReceivedBatch, decode
-from rows import batch, ipc
+from rows import batch, ipc, read_batches
 
 
 def receive(data: pa.RecordBatch) -> ReceivedBatch:
     """The batch as received."""
-    [one] = IpcReader().read(ipc(data))
+    [one] = read_batches(IpcReader(), ipc(data))
     return one
 
 
@@ -57,7 +57,7 @@ def test_a_small_payload_does_not_hold_its_schema() -> None:
     """What a waiting row holds is its own message, not the schema that came with it."""
     table = pa.schema([(f"a_rather_long_column_name_{i}", pa.int64()) for i in range(50)])
     payload = ipc(pa.record_batch([pa.array([1], pa.int64()) for _ in table], schema=table))
-    [one] = IpcReader().read(payload)
+    [one] = read_batches(IpcReader(), payload)
     assert one.held_bytes < len(payload)
     assert sum(one.slice(0, 1).held_bytes for _ in range(1)) == one.held_bytes
 
@@ -65,7 +65,7 @@ def test_a_small_payload_does_not_hold_its_schema() -> None:
 def test_a_large_payload_is_not_copied() -> None:
     """A large payload is held as it came, and counts whole."""
     payload = ipc(batch("t", list(range(100_000))))
-    [one] = IpcReader().read(payload)
+    [one] = read_batches(IpcReader(), payload)
     assert len(payload) <= one.held_bytes < len(payload) + 1000
 
 

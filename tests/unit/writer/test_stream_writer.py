@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import Any
 
 import pyarrow as pa
@@ -227,7 +228,7 @@ def test_a_table_that_the_store_refuses_fails_alone() -> None:
     assert store.open_keys == []
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x00" * 64, values("a", 1)[:-40]])
+@pytest.mark.parametrize("payload", [b"", b"\x00" * 64, values("a", 1)[:20]])
 def test_what_is_not_arrow_is_an_error(payload: bytes) -> None:
     """A payload that is not an Arrow IPC stream is a DecodeError, or holds no row; never a crash."""
     store = MemoryStore()
@@ -243,6 +244,91 @@ def test_what_is_not_arrow_is_an_error(payload: bytes) -> None:
 
     asyncio.run(scenario())
     assert store.objects == {}
+
+
+TEXT = rows.ipc(rows.batch("bad", [1, 2], s=["ab", "cd"]))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        TEXT[:-40],
+        TEXT.replace(struct.pack("<3i", 0, 2, 4), struct.pack("<3i", 0, 2, 2**30)),
+        rows.ipc(rows.batch("bad", [1], abcdefgh=[2])).replace(b"abcdefgh", b"abc\xff\xfefgh"),
+    ],
+    ids=["cut short", "an offset that leads outside", "a column name that is not UTF-8"],
+)
+def test_an_unsound_payload_fails_its_table_alone(payload: bytes) -> None:
+    """Whatever is wrong with a payload that says its table, the error names that table, and the others are written."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store) as writer:
+            writer.insert(values("good", 1))
+            writer.insert(payload)
+            writer.insert(values("good", 2))
+            with pytest.raises(WriteFailedError, match="1 of 2 tables are not complete: table bad: "):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert len(store.objects) == 1
+
+
+ZSTD = pa.ipc.IpcWriteOptions(compression="zstd")
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_rows_that_a_worker_must_decode_keep_their_order(waits: bool) -> None:
+    """A compressed payload is decoded off the loop; what comes after it is appended after it, and all is delivered."""
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store) as writer:
+            writer.insert(values("a", 1))
+            writer.insert(rows.ipc(rows.batch("a", [2]), options=ZSTD))
+            assert writer.full
+            writer.insert(values("a", 3))
+            if waits:
+                await writer.make_room()
+                assert not writer.full
+            await writer.finish()
+
+    asyncio.run(scenario())
+    assert content(store) == {"a/0": [1, 2, 3]}
+
+
+def test_rotation_counts_what_a_dictionary_is_written_out_to() -> None:
+    """A small payload whose rows are large once they are written out makes as many objects as those rows would."""
+    store = MemoryStore()
+    texts = pa.array(["x" * 100_000]).dictionary_encode().take(pa.array([0] * 200))
+    sent = rows.schema("a", n=pa.int64(), s=texts.type)
+    payload = rows.ipc(pa.record_batch([pa.array(range(200)), texts], schema=sent))
+    assert len(payload) < 200_000
+
+    async def scenario() -> None:
+        with stream(store, max_bytes=1 << 20) as writer:
+            writer.insert(payload)
+            await writer.finish()
+
+    asyncio.run(scenario())
+    assert max(map(len, store.objects.values())) < 1_100_000
+    assert sorted(n for numbers in content(store).values() for n in numbers) == list(range(200))
+
+
+def test_a_payload_that_does_not_fit_into_memory_fails_its_table_alone() -> None:
+    """A payload that decodes to more than the budget is refused with its size; the other tables are written."""
+    store = MemoryStore()
+    bomb = rows.ipc(rows.batch("bad", [1], s=["x" * (64 << 20)]), options=ZSTD)
+
+    async def scenario() -> None:
+        with stream(store, memory_budget=32 << 20) as writer:
+            writer.insert(bomb)
+            writer.insert(values("good", 1))
+            with pytest.raises(WriteFailedError, match=r"1 of 2 tables .* table bad: a payload of \d+ bytes takes 671"):
+                await writer.finish()
+
+    asyncio.run(scenario())
+    assert list(content(store).values()) == [[1]]
 
 
 def test_a_record_must_name_its_table() -> None:

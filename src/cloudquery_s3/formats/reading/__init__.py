@@ -24,9 +24,13 @@ __all__ = ["UnreadableError", "read_rows"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import RawIOBase
     from typing import BinaryIO
 
     from cloudquery_s3.spec import Spec
+
+READ_AHEAD_BYTES: Final = 8 << 20
+"""How much of a text file is fetched at a time."""
 
 _BROKEN: Final[tuple[type[Exception], ...]] = (
     pa.ArrowException,
@@ -39,19 +43,20 @@ _BROKEN: Final[tuple[type[Exception], ...]] = (
 )
 
 
-def read_rows(spec: Spec, schema: pa.Schema, data: bytes) -> Iterator[pa.RecordBatch]:
+def read_rows(spec: Spec, schema: pa.Schema, stored: RawIOBase) -> Iterator[pa.RecordBatch]:
     """Yield the rows of an object that was written by this spec, as batches of exactly this schema.
 
-    Rows come in order, in batches made of about a megabyte of file or a thousand Parquet rows each; only the object as
-    it is stored is in memory as a whole. Columns are found by their names (in CSV without a header: by their places). A
-    column that the object does not have is NULL.
+    Rows come in order, in batches made of about a megabyte of file or a thousand Parquet rows each. No more of the
+    object is in memory than that, and some megabytes that are read ahead. Columns are found by their names (in CSV
+    without a header: by their places). A column that the object does not have is NULL.
 
     Raises:
         UnreadableError: the object is no such file, or has other columns.
+        Whatever reading `stored` raises.
     """
     if unions := [field.name for field in schema if _has_union(field.type)]:
         raise UnreadableError(f"column {unions[0]} is a union: it is written as text that does not tell its type")
-    rows = _core_rows(spec, Normaliser(schema).schema, data)
+    rows = _core_rows(spec, Normaliser(schema).schema, stored)
     while (batch := _next(rows)) is not None:
         columns = [
             described(field, functools.partial(_as_requested, column, field.type))
@@ -69,21 +74,21 @@ def _next(rows: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
         raise UnreadableError(f"it is no whole file of the table's columns ({type(error).__name__})") from None
 
 
-def _core_rows(spec: Spec, schema: pa.Schema, data: bytes) -> Iterator[pa.RecordBatch]:
+def _core_rows(spec: Spec, schema: pa.Schema, stored: RawIOBase) -> Iterator[pa.RecordBatch]:
     details = spec.format_spec
     if isinstance(details, ParquetSpec):
-        return parquet_rows(schema, data)
-    file = _opened(data, gzipped=spec.compression == "gzip")
+        return parquet_rows(schema, stored)
+    file = _opened(stored, gzipped=spec.compression == "gzip")
     if isinstance(details, CsvSpec):
         return csv_rows(schema, file, delimiter=details.delimiter, has_header=not details.skip_header)
     return json_rows(schema, file)
 
 
-def _opened(data: bytes, *, gzipped: bool) -> BinaryIO:
-    stored = io.BytesIO(data)
+def _opened(stored: RawIOBase, *, gzipped: bool) -> BinaryIO:
+    file: BinaryIO = io.BufferedReader(stored, READ_AHEAD_BYTES)
     if not gzipped:
-        return stored
-    unpacked: BinaryIO = igzip.IGzipFile(fileobj=stored)
+        return file
+    unpacked: BinaryIO = igzip.IGzipFile(fileobj=file)
     return unpacked
 
 

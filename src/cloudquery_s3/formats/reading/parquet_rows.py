@@ -21,19 +21,23 @@ from cloudquery_s3.formats.text.nested import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import RawIOBase
 
 BATCH_ROWS: Final = 1024
 _BATCH_BYTES: Final = 16 << 20
+_COLUMN_READ_BYTES: Final = 1 << 20
 
 
-def parquet_rows(schema: pa.Schema, data: bytes) -> Iterator[pa.RecordBatch]:
+def parquet_rows(schema: pa.Schema, stored: RawIOBase) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a Parquet file in batches of at most 1,024 rows and, but for a single row, 16 MiB.
+
+    Of each column one megabyte of the file is in memory, and one page.
 
     Raises:
         UnreadableError: a column is missing, or holds something else than the table says.
         pyarrow.ArrowException: it is no Parquet file.
     """
-    file = pq.ParquetFile(pa.BufferReader(data))
+    file = pq.ParquetFile(stored, buffer_size=_COLUMN_READ_BYTES, pre_buffer=False)
     where = places(schema, file.schema_arrow.names)
     for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
         arrays = [
