@@ -75,7 +75,7 @@ def test_slices_are_the_rows_that_they_name(
 @settings(max_examples=150, deadline=None)
 @given(random_arrow.schemas(), st.integers(0, 100), SEEDS)
 def test_size_is_that_of_the_decoded_buffers(schema: pa.Schema, rows: int, seed: int) -> None:
-    """`arrow_bytes`, read from the header, is `get_total_buffer_size()` of the decoded batch. Source: contract C.2."""
+    """`arrow_bytes`, read from the header, is `get_total_buffer_size()` of the decoded batch."""
     payload = ipc(*pieces(schema, [rows], seed))
     [one] = IpcReader().read(payload)
     assert one.arrow_bytes == pa.ipc.open_stream(payload).read_next_batch().get_total_buffer_size()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.json_keys import ODD_KEY, ODD_NUMBER, NotJsonError, rewritten
-from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.retype import Retyped, retype
+from cloudquery_s3.formats.columns.conversion import Conversion, conversion_of
+from cloudquery_s3.formats.columns.json_keys import ODD_KEY, ODD_NUMBER, NotJsonError, rewritten
+from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.text.nested import mark_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Athena:
     Keys inside JSON become ASCII letters, digits and underscores, sorted; values stay as they are, to the last digit.
     JSON `null` stays, text that is not JSON stays as it is. A value that loses its key to another one is counted.
 
-    Source: contract E, without H16 (precision), H17 (random winners) and H18 (failures, lost nulls, nested JSON).
+    Source: docs/formats.md, "For Athena"; what the reference loses: docs/compatibility.md, "File contents".
     """
 
     def __init__(self, inner: Format) -> None:
@@ -71,7 +71,7 @@ class _Rows:
         self.schema = schema
         self._normalise = Normaliser(schema)
         self._converts = [
-            retype(field, _Column(field.name, alterations).leaf).convert for field in self._normalise.schema
+            conversion_of(field, _Column(field.name, alterations).leaf).convert for field in self._normalise.schema
         ]
 
     def rewritten(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -92,8 +92,8 @@ class _Column:
         self._name = name
         self._alterations = alterations
 
-    def leaf(self, field: pa.Field) -> Retyped | None:
-        return Retyped(field, self._cells) if mark_of(field) == "json" else None
+    def leaf(self, field: pa.Field) -> Conversion | None:
+        return Conversion(field, self._cells) if mark_of(field) == "json" else None
 
     def _cells(self, cells: pa.Array) -> pa.Array:
         texts: list[bytes | None] = []

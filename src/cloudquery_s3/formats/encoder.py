@@ -20,7 +20,7 @@ class Alterations:
     """How many cells of an object were not written as they came, by column and reason.
 
     An alteration is never a loss: the cell is there in another form (`JSON that does not parse is written as a
-    string`). The writer reports each column and reason once per table.
+    string`). The writer warns of each column and reason once per table.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Format(Protocol):
     """Whether one object can only hold rows of one schema (Parquet, CSV), or each row describes itself (JSON)."""
 
     content_type: str
-    """The Content-Type of its objects. Source: contract C.7."""
+    """The Content-Type of its objects. Source: docs/formats.md."""
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
         """Return the encoder of one new object of a table with this schema."""

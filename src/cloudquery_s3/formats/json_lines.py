@@ -1,9 +1,6 @@
 """JSON lines: one object a row, keys sorted, every column present.
 
-Differences from the reference, all of them on purpose: a JSON cell that is not JSON is a string and no error (contract
-H19); a timestamp in an unknown zone is in UTC and no error (H21); float16 is right, and its NaN valid JSON (H22).
-
-Source: contract D.2, D.3, D.4.
+Source: docs/formats.md, "Text, to the byte"; what differs from the reference: docs/compatibility.md, "File contents".
 """
 
 from __future__ import annotations
@@ -11,11 +8,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloudquery_s3.formats.columns.normalise import Normaliser
+from cloudquery_s3.formats.columns.per_schema import PerSchema
 from cloudquery_s3.formats.encoder import Tally
-from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.per_schema import PerSchema
+from cloudquery_s3.formats.text.batches import rebatched
 from cloudquery_s3.formats.text.nested import ObjectText
-from cloudquery_s3.formats.text.pieces import pieces
 from cloudquery_s3.table import same_columns
 
 if TYPE_CHECKING:
@@ -49,7 +46,7 @@ class _JsonLinesEncoder:
         self._tally = Tally()
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        return [chunk for piece in pieces(batches) for chunk in self._lines(piece)]
+        return [chunk for batch in rebatched(batches) for chunk in self._lines(batch)]
 
     def finish(self) -> EncodedFile:
         return self._tally.file([])
@@ -57,10 +54,10 @@ class _JsonLinesEncoder:
     def discard(self) -> None:
         pass
 
-    def _lines(self, piece: pa.RecordBatch) -> list[Chunk]:
-        if not same_columns(self._rows.schema, piece.schema):
-            self._rows = self._rows_of(piece.schema)
-        rows = self._rows.normalise(piece)
+    def _lines(self, batch: pa.RecordBatch) -> list[Chunk]:
+        if not same_columns(self._rows.schema, batch.schema):
+            self._rows = self._rows_of(batch.schema)
+        rows = self._rows.normalise(batch)
         self._tally.add(rows)
         return self._rows.lines(rows, self._alterations)
 
@@ -75,5 +72,5 @@ class _Rows:
 
     def lines(self, batch: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
         """Render a normalised batch."""
-        reports = [partial(alterations.add, name) for name in self.normalise.schema.names]
-        return self._objects.bytes(batch.columns, reports, batch.num_rows)
+        counters = [partial(alterations.add, name) for name in self.normalise.schema.names]
+        return self._objects.bytes(batch.columns, counters, batch.num_rows)

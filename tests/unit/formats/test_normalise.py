@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from cloudquery_s3.formats.normalise import Normaliser, normalise, normalise_schema
+from cloudquery_s3.formats.columns.normalise import Normaliser, normalise, normalise_schema
 from cloudquery_s3.table import extension_of
 
 if TYPE_CHECKING:

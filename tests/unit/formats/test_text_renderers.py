@@ -13,7 +13,7 @@ from cloudquery_s3.formats.text.renderers import Renderers
 from cloudquery_s3.formats.text.rows import whole_text
 
 if TYPE_CHECKING:
-    from cloudquery_s3.formats.text.columns import Report
+    from cloudquery_s3.formats.text.cells import CountAltered
 
 JSON = {"ARROW:extension:name": "json"}
 
@@ -22,7 +22,7 @@ def rendered(fields: list[pa.Field], columns: list[list[Any]]) -> tuple[list[lis
     """Return what is written of each cell, and how many cells of each column are altered."""
     altered: Counter[str] = Counter()
 
-    def report_of(name: str) -> Report:
+    def report_of(name: str) -> CountAltered:
         return lambda _, cells: altered.update({name: cells})
 
     arrays = [pa.array(cells, field.type) for field, cells in zip(fields, columns, strict=True)]

@@ -1,6 +1,6 @@
 """Parquet back into rows: the types that the file has into those that the table has.
 
-Source: contract D.3 (the Parquet column of the type table), read backwards.
+Source: docs/formats.md, "What a column becomes", read from right to left.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
+from cloudquery_s3.formats.columns.conversion import Convert, is_list_like, rebuilt
 from cloudquery_s3.formats.reading.cells import from_text
 from cloudquery_s3.formats.reading.columns import batch_of, described, listed, places
-from cloudquery_s3.formats.retype import Convert, is_list_like, rebuilt
 from cloudquery_s3.formats.text.nested import mark_of
 
 if TYPE_CHECKING:

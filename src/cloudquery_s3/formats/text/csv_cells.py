@@ -1,6 +1,6 @@
 """Any Arrow column as CSV cells, and which of them need quotes.
 
-Source: contract D.1, D.3.
+Source: docs/formats.md, "Text, to the byte".
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, types
 
+from cloudquery_s3.formats.text.binary import mac_text, uuid_text
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, narrow, spans, text, valid_flags, validity
-from cloudquery_s3.formats.text.columns import BARE, QUOTES, Cells, Patch, are_few
+from cloudquery_s3.formats.text.cells import BARE, QUOTES, Cells, Overrides, are_few
 from cloudquery_s3.formats.text.escapes import ranks, rows_with
 from cloudquery_s3.formats.text.nested import bare_text, is_bare, json_renderer, mark_of, plain_renderer
 from cloudquery_s3.formats.text.network import inet_text
-from cloudquery_s3.formats.text.octets import mac_text, uuid_text
 from cloudquery_s3.formats.text.rows import whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloudquery_s3.formats.text.columns import Render, Report
+    from cloudquery_s3.formats.text.cells import CountAltered, Render
 
 BAD_INET: Final = "a network address that does not parse is written as it is"
 PLAIN_LETTERS: Final = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-./:=")
@@ -55,25 +55,25 @@ def csv_renderer(field: pa.Field, delimiter: int) -> Render:
     return partial(_quoted, render, delimiter)
 
 
-def _quoted(render: Render, delimiter: int, cells: pa.Array, report: Report) -> Cells:
-    return quoted_where_needed(whole_text(render(cells, report)), delimiter)
+def _quoted(render: Render, delimiter: int, cells: pa.Array, count_altered: CountAltered) -> Cells:
+    return quoted_where_needed(whole_text(render(cells, count_altered)), delimiter)
 
 
-def _nested(render: Render, delimiter: int, cells: pa.Array, report: Report) -> Cells:
+def _nested(render: Render, delimiter: int, cells: pa.Array, count_altered: CountAltered) -> Cells:
     """Render as JSON whose quotes are doubled already.
 
     It has no line breaks and does not begin with a blank, so quotes and the delimiter alone decide.
     """
-    one = render(cells, report)
-    count = len(one.shells)
+    one = render(cells, count_altered)
+    count = len(one.enclosures)
     which = np.zeros(len(cells), np.int8) if one.which is None else one.which
     letters = {'"', chr(delimiter)}
-    needed = np.array([not letters.isdisjoint(before + after) for before, after in one.shells], np.bool_)[which]
+    needed = np.array([not letters.isdisjoint(before + after) for before, after in one.enclosures], np.bool_)[which]
     if not needed.all():
         offsets, octets = spans(one.text)
         needed |= rows_with((octets == _QUOTE) | (octets == delimiter), offsets)
-    shells = (*one.shells, *((f'"{before}', f'{after}"') for before, after in one.shells))
-    return Cells(one.text, shells, which + needed * np.int8(count))
+    enclosures = (*one.enclosures, *((f'"{before}', f'{after}"') for before, after in one.enclosures))
+    return Cells(one.text, enclosures, which + needed * np.int8(count))
 
 
 def _renderer(field: pa.Field) -> tuple[Render, bool]:
@@ -91,17 +91,17 @@ def _renderer(field: pa.Field) -> tuple[Render, bool]:
     return plain_renderer(kind, trim=False), not may_be_empty
 
 
-def _same(cells: pa.Array, _report: Report) -> Cells:
+def _same(cells: pa.Array, _count_altered: CountAltered) -> Cells:
     return Cells(cells)
 
 
-def _bare(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Report) -> Cells:
+def _bare(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _count_altered: CountAltered) -> Cells:
     return Cells(kernel(cells))
 
 
-def _inet(cells: pa.Array, report: Report) -> Cells:
+def _inet(cells: pa.Array, count_altered: CountAltered) -> Cells:
     texts, unparsable = inet_text(cells)
-    report(BAD_INET, unparsable)
+    count_altered(BAD_INET, unparsable)
     return Cells(texts)
 
 
@@ -109,35 +109,35 @@ def quoted_where_needed(texts: pa.Array, delimiter: int) -> Cells:
     r"""Return text or binary cells as CSV has them: in quotes where that is needed, inner quotes doubled.
 
     It is for cells that hold the delimiter, a quote or a line break, begin with white space or are `\.`, as the
-    reference has it; and for empty ones, so that they differ from NULL (contract H23). Bytes that are not UTF-8 stay.
+    reference has it; and for empty ones, so that they differ from NULL. Bytes that are not UTF-8 stay.
     """
     offsets, octets = spans(texts)
     quotes = octets == _QUOTE
     if not quotes.any():
-        return _in_shells(Cells(narrow(texts)), _needing(texts, offsets, octets, None, delimiter))
+        return _enclosed(Cells(narrow(texts)), _needing(texts, offsets, octets, None, delimiter))
     counts = np.diff(ranks(quotes, offsets))
     doubled = counts > 0
     if texts.null_count:
         doubled &= valid_flags(texts)
-    return _in_shells(_doubled(narrow(texts), doubled, counts), _needing(texts, offsets, octets, doubled, delimiter))
+    return _enclosed(_doubled(narrow(texts), doubled, counts), _needing(texts, offsets, octets, doubled, delimiter))
 
 
-def _in_shells(cells: Cells, quoted: Flags) -> Cells:
-    return Cells(cells.text, (BARE, QUOTES), quoted.view(np.int8), cells.patch) if quoted.any() else cells
+def _enclosed(cells: Cells, quoted: Flags) -> Cells:
+    return Cells(cells.text, (BARE, QUOTES), quoted.view(np.int8), cells.overrides) if quoted.any() else cells
 
 
 def _doubled(texts: pa.Array, doubled: Flags, counts: Offsets) -> Cells:
     """Return texts, some of them in quotes, with their inner quotes doubled; `counts` of these."""
     rows = np.flatnonzero(doubled)
     if are_few(len(rows), len(texts)):
-        return Cells(texts, patch=Patch(rows, all_quoted(texts.take(pa.array(rows)), counts[rows])))
+        return Cells(texts, overrides=Overrides(rows, all_quoted(texts.take(pa.array(rows)), counts[rows])))
     quoted = all_quoted(texts, counts)
     if len(rows) == len(texts) - texts.null_count:
         return Cells(quoted)
     rows = np.flatnonzero(valid_flags(texts) & ~doubled)
     others = texts.take(pa.array(rows))
     if are_few(len(rows), len(texts)):
-        return Cells(quoted, patch=Patch(rows, others))
+        return Cells(quoted, overrides=Overrides(rows, others))
     mask = np.zeros(len(texts), np.bool_)
     mask[rows] = True
     return Cells(pc.replace_with_mask(quoted, pa.array(mask), others))

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, narrow, spans, text, validity, without_hidden
-from cloudquery_s3.formats.text.columns import Cells, Patch, are_few
+from cloudquery_s3.formats.text.cells import Cells, Overrides, are_few
 from cloudquery_s3.formats.text.rows import whole_text
 
 _QUOTE: Final = ord('"')
@@ -80,7 +80,9 @@ def json_insides(cells: pa.Array, *, html: bool) -> Cells:
     touched = np.flatnonzero(rows_with(marks, offsets))
     if not are_few(len(touched), len(cells)):
         return Cells(_json_escaped_whole(cells, html=html))
-    return Cells(narrow(cells), patch=Patch(touched, _json_escaped_whole(cells.take(pa.array(touched)), html=html)))
+    return Cells(
+        narrow(cells), overrides=Overrides(touched, _json_escaped_whole(cells.take(pa.array(touched)), html=html))
+    )
 
 
 def html_escaped(cells: pa.Array) -> pa.Array:

@@ -34,20 +34,21 @@ _VALUES: Final = msgspec.json.Decoder(msgspec.Raw)
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def json_cells(cells: pa.Array, report: Callable[[str, int], None], *, html: bool) -> pa.Array:
+def json_cells(cells: pa.Array, count_altered: Callable[[str, int], None], *, html: bool) -> pa.Array:
     """Return `binary` or text cells of JSON as JSON on one line each.
 
     Numbers, escapes, duplicate keys and their order stay as they are. Blank space around a value goes, and within one
     that holds line breaks or tabs. An empty cell is NULL. A cell that is not JSON becomes a JSON string of its text and
-    is reported (the reference stops the table there: contract H19). With `html`, `<`, `>`, `&`, U+2028 and U+2029 are
-    escaped, as the reference does inside lists and maps.
+    is counted. With `html`, `<`, `>`, `&`, U+2028 and U+2029 are escaped, as the reference does inside lists and maps.
+
+    Source: docs/compatibility.md, "File contents": the reference fails the table for a cell that is not JSON.
     """
     cells = _blank_as_null(cells)
     offsets, octets = spans(cells)
     if _are_json(cells, np.diff(offsets), octets) and not html:
         return narrow(cells)
     present = cells.drop_null() if cells.null_count else cells
-    texts = _checked(present, report)
+    texts = _checked(present, count_altered)
     return spread(html_escaped(texts) if html else texts, cells)
 
 
@@ -80,17 +81,17 @@ def _are_json(cells: pa.Array, lengths: Offsets, octets: Octets) -> bool:
     return np.array_equal(np.fromiter(map(len, values), np.int64, len(values)), lengths[lengths > 0])
 
 
-def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
+def _checked(cells: pa.Array, count_altered: Callable[[str, int], None]) -> pa.Array:
     """Return cells without NULLs as JSON on one line each."""
     octets = cells.cast(pa.large_binary() if is_wide(cells.type) else pa.binary())
     try:
         texts = octets.cast(pa.string())  # checks that it is UTF-8
         values = _values(texts)
     except (pa.ArrowInvalid, msgspec.DecodeError, RecursionError):
-        return _one_by_one(octets, report)
+        return _one_by_one(octets, count_altered)
     offsets, letters = spans(texts)
     if list(map(len, values)) != np.diff(offsets).tolist():
-        return _one_by_one(octets, report)
+        return _one_by_one(octets, count_altered)
     lines = rows_with(letters < _SPACE, offsets)
     if not lines.any():
         return texts
@@ -121,7 +122,7 @@ def _compacted(texts: pa.Array) -> pa.Array:
     return pa.array(list(map(bytes, values)), pa.binary()).cast(pa.string())
 
 
-def _one_by_one(octets: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
+def _one_by_one(octets: pa.Array, count_altered: Callable[[str, int], None]) -> pa.Array:
     """Return cells of which some are not JSON, or have blank space around them."""
     values = [_value(cell.strip(_BLANKS)) for cell in octets.to_pylist()]
     bad = pa.array([value is None for value in values])
@@ -129,7 +130,7 @@ def _one_by_one(octets: pa.Array, report: Callable[[str, int], None]) -> pa.Arra
     count = pc.sum(bad).as_py()
     if not count:
         return texts
-    report(NOT_JSON, count)
+    count_altered(NOT_JSON, count)
     strings = pc.binary_join_element_wise('"', json_escaped(octets.filter(bad), html=False), '"', "")
     return pc.replace_with_mask(texts, bad, strings)
 

@@ -1,7 +1,8 @@
 """Any Arrow column as JSON text, lists, structs and maps at any depth included.
 
-Source: contract D.2, D.3. `html` tells whether `<`, `>` and `&` are escaped: inside lists and maps, and everywhere in
-CSV, as the reference does it (contract H24: harmless, and so kept).
+`html` tells whether `<`, `>` and `&` are escaped: inside lists and maps, and everywhere in CSV.
+
+Source: docs/formats.md, "Text, to the byte".
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from cloudquery_s3.formats.text.binary import UUID_BYTES, base64_text, mac_text, uuid_text
 from cloudquery_s3.formats.text.buffers import spans, with_validity
-from cloudquery_s3.formats.text.columns import BARE, Cells, Patch, quoted_values
+from cloudquery_s3.formats.text.cells import BARE, Cells, Overrides, quoted_values
+from cloudquery_s3.formats.text.durations import duration_text, interval_json
 from cloudquery_s3.formats.text.escapes import json_escaped, json_insides
 from cloudquery_s3.formats.text.json_cells import json_cells
 from cloudquery_s3.formats.text.numbers import decimal_text, float_text
-from cloudquery_s3.formats.text.octets import UUID_BYTES, base64_text, mac_text, uuid_text
 from cloudquery_s3.formats.text.renderers import Renderers
-from cloudquery_s3.formats.text.rows import glue, glued_bytes
-from cloudquery_s3.formats.text.spans_of_time import duration_text, interval_json
+from cloudquery_s3.formats.text.rows import joined_bytes, joined_rows
 from cloudquery_s3.formats.text.temporal import date_text, time_cells, timestamp_cells
 from cloudquery_s3.table import Extension, extension_of
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cloudquery_s3.chunk import Chunk
-    from cloudquery_s3.formats.text.columns import Render, Report
+    from cloudquery_s3.formats.text.cells import CountAltered, Render
 
 _NO_TEXT: Final = "a column of type {} cannot be written as text"
 
@@ -77,37 +78,37 @@ def _flat(field: pa.Field, *, html: bool) -> Render:
     return partial(_plain, plain_renderer(kind, trim=True))
 
 
-def _requoted(render: Render, quote: str, cells: pa.Array, report: Report) -> Cells:
+def _requoted(render: Render, quote: str, cells: pa.Array, count_altered: CountAltered) -> Cells:
     """Render with another text for each quote."""
-    one = render(cells, report)
-    shells = tuple((before.replace('"', quote), after.replace('"', quote)) for before, after in one.shells)
-    patch = one.patch and Patch(one.patch.rows, _with_quotes(one.patch.text, quote))
-    return Cells(_with_quotes(one.text, quote), shells, one.which, patch)
+    one = render(cells, count_altered)
+    enclosures = tuple((before.replace('"', quote), after.replace('"', quote)) for before, after in one.enclosures)
+    overrides = one.overrides and Overrides(one.overrides.rows, _with_quotes(one.overrides.text, quote))
+    return Cells(_with_quotes(one.text, quote), enclosures, one.which, overrides)
 
 
 def _with_quotes(texts: pa.Array, quote: str) -> pa.Array:
     return pc.replace_substring(texts, '"', quote) if (spans(texts)[1] == ord('"')).any() else texts
 
 
-def json_text(cells: pa.Array, field: pa.Field, report: Report, *, html: bool) -> Cells:
+def json_text(cells: pa.Array, field: pa.Field, count_altered: CountAltered, *, html: bool) -> Cells:
     """Return one column of a field as JSON, as `json_renderer` does it."""
-    return json_renderer(field, html=html)(cells, report)
+    return json_renderer(field, html=html)(cells, count_altered)
 
 
-def _bare(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Report) -> Cells:
+def _bare(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _count_altered: CountAltered) -> Cells:
     return Cells(kernel(cells))
 
 
-def _quoted(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _report: Report) -> Cells:
+def _quoted(kernel: Callable[[pa.Array], pa.Array], cells: pa.Array, _count_altered: CountAltered) -> Cells:
     return quoted_values(Cells(kernel(cells)))
 
 
-def _string(cells: pa.Array, _report: Report, *, html: bool) -> Cells:
+def _string(cells: pa.Array, _count_altered: CountAltered, *, html: bool) -> Cells:
     return quoted_values(json_insides(cells, html=html))
 
 
-def _plain(kernel: Render, cells: pa.Array, report: Report) -> Cells:
-    return quoted_values(kernel(cells, report))
+def _plain(kernel: Render, cells: pa.Array, count_altered: CountAltered) -> Cells:
+    return quoted_values(kernel(cells, count_altered))
 
 
 def _marked(mark: Extension, *, html: bool) -> Render:
@@ -122,8 +123,8 @@ def _marked(mark: Extension, *, html: bool) -> Render:
     return partial(_quoted, kernels[mark]) if mark in kernels else partial(_bare, partial(interval_json, mark=mark))
 
 
-def _json(cells: pa.Array, report: Report, *, html: bool) -> Cells:
-    return Cells(json_cells(cells, report, html=html))
+def _json(cells: pa.Array, count_altered: CountAltered, *, html: bool) -> Cells:
+    return Cells(json_cells(cells, count_altered, html=html))
 
 
 def is_bare(kind: pa.DataType) -> bool:
@@ -156,7 +157,7 @@ def plain_renderer(kind: pa.DataType, *, trim: bool) -> Render:
     raise ValueError(_NO_TEXT.format(kind))
 
 
-def _time(cells: pa.Array, _report: Report, *, trim: bool) -> Cells:
+def _time(cells: pa.Array, _count_altered: CountAltered, *, trim: bool) -> Cells:
     return time_cells(cells, trim=trim)
 
 
@@ -187,47 +188,47 @@ class ObjectText:
         self._between = [*(f"{',' if place else '{'}{key}:" for place, key in enumerate(keys)), end]
         self._empty = "{" + end
 
-    def __call__(self, members: Sequence[pa.Array], reports: Sequence[Report], count: int) -> pa.Array:
-        """Return `count` objects; a member has a column, and a place to report its altered cells."""
+    def __call__(self, members: Sequence[pa.Array], counters: Sequence[CountAltered], count: int) -> pa.Array:
+        """Return `count` objects; a member has a column, and what counts its altered cells."""
         if not self._order:
             return pa.array([self._empty]).take(pa.array(np.zeros(count, np.int8)))
-        return glue(self._columns(members, reports), self._between, "null", count)
+        return joined_rows(self._columns(members, counters), self._between, "null", count)
 
-    def bytes(self, members: Sequence[pa.Array], reports: Sequence[Report], count: int) -> list[Chunk]:
+    def bytes(self, members: Sequence[pa.Array], counters: Sequence[CountAltered], count: int) -> list[Chunk]:
         """Return the bytes of `count` objects, one behind the other."""
         if not self._order:
             return [self._empty.encode() * count]
-        return glued_bytes(self._columns(members, reports), self._between, "null", count)
+        return joined_bytes(self._columns(members, counters), self._between, "null", count)
 
-    def _columns(self, members: Sequence[pa.Array], reports: Sequence[Report]) -> list[Cells]:
-        return self._renderers([members[index] for index in self._order], [reports[index] for index in self._order])
+    def _columns(self, members: Sequence[pa.Array], counters: Sequence[CountAltered]) -> list[Cells]:
+        return self._renderers([members[index] for index in self._order], [counters[index] for index in self._order])
 
 
-def _struct(objects: ObjectText, cells: pa.Array, report: Report) -> Cells:
+def _struct(objects: ObjectText, cells: pa.Array, count_altered: CountAltered) -> Cells:
     count = cells.type.num_fields
-    # what stands beneath a NULL is no cell: it must be neither checked nor reported
+    # what stands beneath a NULL is no cell: it must be neither checked nor counted
     members = cells.flatten() if cells.null_count else [cells.field(index) for index in range(count)]
-    return Cells(with_validity(objects(members, [report] * count, len(cells)), cells))
+    return Cells(with_validity(objects(members, [count_altered] * count, len(cells)), cells))
 
 
-def _map(entry: Render, cells: pa.Array, report: Report) -> Cells:
+def _map(entry: Render, cells: pa.Array, count_altered: CountAltered) -> Cells:
     kind = cells.type
     entries = pa.StructArray.from_arrays([cells.keys, cells.items], fields=[kind.key_field, kind.item_field])
     lists = pa.list_(pa.field("entries", entries.type, nullable=False))
     pairs = pa.Array.from_buffers(lists, len(cells), cells.buffers()[:2], offset=cells.offset, children=[entries])
-    return _list(entry, pairs, report)
+    return _list(entry, pairs, count_altered)
 
 
-def _list(item: Render, cells: pa.Array, report: Report) -> Cells:
-    values = item(cells.flatten(), report)
+def _list(item: Render, cells: pa.Array, count_altered: CountAltered) -> Cells:
+    values = item(cells.flatten(), count_altered)
     lengths = pc.list_value_length(cells)
     counts = (lengths.fill_null(0) if lengths.null_count else lengths).to_numpy()
     offsets = np.zeros(len(cells) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
-    if values.which is None and values.patch is None and not values.text.null_count:
-        texts, (before, after) = values.text, values.shells[0]
+    if values.which is None and values.overrides is None and not values.text.null_count:
+        texts, (before, after) = values.text, values.enclosures[0]
     else:
-        texts, (before, after) = glue([values], ["", ""], "null", len(values.text)), BARE
+        texts, (before, after) = joined_rows([values], ["", ""], "null", len(values.text)), BARE
     joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), texts), f"{after},{before}")
     empty = None if before == after == "" else (counts == 0).view(np.int8)
     return Cells(with_validity(joined, cells), ((f"[{before}", f"{after}]"), ("[", "]")), empty)
@@ -236,7 +237,7 @@ def _list(item: Render, cells: pa.Array, report: Report) -> Cells:
 def _key_order(names: Sequence[str], *, html: bool) -> list[tuple[str, int]]:
     """Return the keys of an object as JSON strings, each with the index of the last member of that name.
 
-    They are sorted by their bytes, the closing quote included. Source: contract D.2.
+    They are sorted by their bytes, the closing quote included, as the reference sorts them.
     """
     last = {name: index for index, name in enumerate(names)}
     escaped = json_escaped(pa.array(list(last), pa.string()), html=html).to_pylist()

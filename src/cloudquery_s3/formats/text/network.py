@@ -21,8 +21,8 @@ def inet_text(cells: pa.Array) -> tuple[pa.Array, int]:
     """Return `binary` or text cells as normalised CIDR, and how many of them could not be parsed.
 
     Host bits stay, IPv6 is compressed, an IPv4-mapped address becomes IPv4. A cell that does not parse is returned as
-    it is, byte for byte (so the array may hold invalid UTF-8, as the input may): the reference stops the table there
-    (contract H20). An empty cell is `0.0.0.0/0`, as the reference has it.
+    it is, byte for byte, so the array may hold invalid UTF-8, as the input may; the reference fails the table:
+    docs/compatibility.md, "File contents". An empty cell is `0.0.0.0/0`, as the reference has it.
     """
     octets = cells.cast(pa.large_binary() if pa.types.is_large_string(cells.type) else pa.binary(), safe=False)
     odd = pc.invert(pc.match_substring_regex(octets, _NORMAL_V4))

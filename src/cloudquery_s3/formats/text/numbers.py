@@ -1,6 +1,6 @@
 """Numbers as Go prints them.
 
-Source: contract D.4.
+Source: docs/formats.md, "Text, to the byte".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ARROW_PLAIN_BELOW: Final = 1e9
 
 @dataclass(frozen=True, slots=True)
 class _Digits:
-    """Decimal numbers in pieces: `0.d1d2d3.. x 10^(exponent + 1)`.
+    """Decimal numbers, taken apart: `0.d1d2d3.. x 10^(exponent + 1)`.
 
     Attributes:
         negative: whether there is a minus sign.
@@ -43,7 +43,7 @@ def float_text(cells: pa.Array, *, json: bool) -> pa.Array:
     """Return `float16`, `float32` or `float64` cells with the fewest digits that read back as the same number.
 
     With `json` by the rule of JSON, where NaN and the infinities are strings (quotes included); else by that of CSV.
-    A float16 is printed as the float32 of the same value (the reference gets subnormals wrong: contract H22).
+    A float16 is printed as the float32 of the same value (the reference gets subnormals wrong).
     """
     if pa.types.is_float16(cells.type):
         cells = cells.cast(pa.float32())
@@ -116,19 +116,19 @@ def _lengths(texts: pa.Array) -> npt.NDArray[np.int64]:
 
 def _compose(parts: _Digits, scientific: Flags) -> pa.Array:
     """Return the numbers as text, with an exponent where `scientific` says so."""
-    order, pieces = [], []
+    order, texts = [], []
     rows = np.flatnonzero(scientific)
     if len(rows):
         order.append(rows)
-        pieces.append(_with_exponent(parts.digits.take(pa.array(rows)), parts.exponent[rows]))
+        texts.append(_with_exponent(parts.digits.take(pa.array(rows)), parts.exponent[rows]))
     # without an exponent the point stands elsewhere for each power of ten, and few powers occur together
     for power in np.unique(parts.exponent[~scientific]).tolist():
         rows = np.flatnonzero(~scientific & (parts.exponent == power))
         order.append(rows)
-        pieces.append(_without_exponent(parts.digits.take(pa.array(rows)), power))
+        texts.append(_without_exponent(parts.digits.take(pa.array(rows)), power))
     place = np.empty(len(scientific), np.int64)
     place[np.concatenate(order)] = np.arange(len(scientific))
-    size = pa.concat_arrays(pieces).take(pa.array(place))
+    size = pa.concat_arrays(texts).take(pa.array(place))
     if not parts.negative.any():
         return size
     return pc.binary_join_element_wise(pa.array(["", "-"]).take(pa.array(parts.negative.view(np.int8))), size, "")

@@ -20,11 +20,11 @@ from cloudquery_s3.formats.text.buffers import (
     valid_flags,
     validity,
 )
-from cloudquery_s3.formats.text.columns import Cells, Patch, are_few
+from cloudquery_s3.formats.text.cells import Cells, Overrides, are_few
 from cloudquery_s3.formats.text.zones import UTC, zone_named
 
 if TYPE_CHECKING:
-    from cloudquery_s3.formats.text.columns import Report
+    from cloudquery_s3.formats.text.cells import CountAltered
 
 Counts: TypeAlias = npt.NDArray[np.int64]
 
@@ -72,17 +72,17 @@ def time_cells(cells: pa.Array, *, trim: bool) -> Cells:
     return _trimmed(rows, _TIME_CHARS, cells) if trim else Cells(text_of_rows(rows, validity(cells)))
 
 
-def timestamp_cells(cells: pa.Array, report: Report) -> Cells:
+def timestamp_cells(cells: pa.Array, count_altered: CountAltered) -> Cells:
     """Return `timestamp` cells by RFC 3339, in their column's zone, with the significant digits of the fraction.
 
     A column without a zone, or at no offset from UTC, gets `Z`. Years below 0 or above 9999 take the digits they need.
-    An unknown zone is taken as UTC and reported (the reference stops the table there: contract H21).
+    An unknown zone is taken as UTC and counted. The reference fails the table: docs/compatibility.md, "File contents".
     """
     if not len(cells):
         return Cells(empty_text())
     zone = zone_named(cells.type.tz or "")
     if zone is None:
-        report(UNKNOWN_ZONE, len(cells) - cells.null_count)
+        count_altered(UNKNOWN_ZONE, len(cells) - cells.null_count)
         zone = UTC
     unit = _PER_SECOND[cells.type.unit]
     ticks = np.where(valid_flags(cells), numbers(cells, np.int64), 0) if cells.null_count else numbers(cells, np.int64)
@@ -149,8 +149,8 @@ def _trimmed(rows: Octets, dot: int, cells: pa.Array) -> Cells:
     if not are_few(len(zeros), len(rows)):
         return Cells(text_of_kept(rows, _significant(rows, dot), valid))
     some = rows[zeros]
-    patch = Patch(zeros, text_of_kept(some, _significant(some, dot), None))
-    return Cells(text_of_rows(rows, valid), patch=patch)
+    overrides = Overrides(zeros, text_of_kept(some, _significant(some, dot), None))
+    return Cells(text_of_rows(rows, valid), overrides=overrides)
 
 
 def _significant(rows: Octets, dot: int) -> Flags:

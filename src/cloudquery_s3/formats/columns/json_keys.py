@@ -1,6 +1,6 @@
 """JSON text with its object keys rewritten for Athena, and nothing else lost.
 
-Source: contract E (what becomes of keys), H16 to H18 (what the reference loses on the way).
+Source: docs/compatibility.md, "File contents": what the reference loses on the way.
 """
 
 from __future__ import annotations

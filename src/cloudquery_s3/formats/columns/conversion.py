@@ -2,7 +2,7 @@
 
 What a conversion does to one kind of leaf is the caller's; this module finds the leaves of a schema once, and rebuilds
 the lists, structs and maps around converted leaves from their buffers: validity and order never change, whatever slice
-an array is of a larger one (contract H3).
+an array is of a larger one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cloudquery_s3.formats.text.buffers import valid_flags, validity
 Convert: TypeAlias = Callable[[pa.Array], pa.Array]
 
 
-class Retyped(NamedTuple):
+class Conversion(NamedTuple):
     """A field as it becomes, and what turns an array of the old type into one of the new.
 
     Attributes:
@@ -30,21 +30,21 @@ class Retyped(NamedTuple):
     convert: Convert | None
 
 
-Leaf: TypeAlias = Callable[[pa.Field], Retyped | None]
+Leaf: TypeAlias = Callable[[pa.Field], Conversion | None]
 """Decides about one field; None means: look at its children, and leave it alone if there are none."""
 
 
-def retype(field: pa.Field, leaf: Leaf) -> Retyped:
+def conversion_of(field: pa.Field, leaf: Leaf) -> Conversion:
     """Return what becomes of a column if `leaf` decides about its fields, from the outside in."""
     decided = leaf(field)
     if decided is not None:
         return decided
-    children = [retype(child, leaf) for child in children_of(field.type)]
+    children = [conversion_of(child, leaf) for child in children_of(field.type)]
     if all(child.convert is None for child in children):
-        return Retyped(field, None)
+        return Conversion(field, None)
     new_type = with_children(field.type, [child.field for child in children])
     converts = [child.convert for child in children]
-    return Retyped(field.with_type(new_type), lambda array: rebuilt(array, new_type, converts))
+    return Conversion(field.with_type(new_type), lambda array: rebuilt(array, new_type, converts))
 
 
 def children_of(kind: pa.DataType) -> list[pa.Field]:

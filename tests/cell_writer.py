@@ -1,4 +1,4 @@
-"""A slow twin of the text formats: random columns as Python values, and each cell's text worked out on its own.
+"""A slow writer of the text formats: random columns as Python values, and each cell's text worked out on its own.
 
 It shares no code with the encoders. A cell is `None` or a raw value: the storage integer of a temporal type, bytes of
 text and binary types, a list of cells of a list or struct, pairs of a map. What a NULL hides in the array is random.
@@ -58,7 +58,7 @@ JSON_CELLS = {cell: cell for cell in GOOD + HARSH} | dict(PRETTY) | dict.fromkey
 
 
 @dataclass
-class Twin:
+class CellWriter:
     """Writes cells one by one, and counts those that are altered."""
 
     altered: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -210,7 +210,7 @@ class Twin:
 
 
 def json_string(text: bytes, *, html: bool) -> bytes:
-    """Escape letter by letter. Source: contract D.2."""
+    """Escape letter by letter."""
     out = []
     for letter in text.decode("utf-8", "surrogateescape"):
         code = ord(letter)
@@ -228,7 +228,7 @@ def json_string(text: bytes, *, html: bool) -> bytes:
 
 
 def quoted(cell: bytes | None, delimiter: str, *, alone: bool) -> bytes:
-    """Source: contract D.1 and H23."""
+    """Quote a cell where docs/formats.md says so."""
     if cell is None:
         return b'""' if alone else b""
     first = cell.decode(errors="replace")[:1]
@@ -262,7 +262,7 @@ def day_text(day: int) -> str:
 
 
 def float_text(kind: pa.DataType, value: float, *, json: bool) -> str:
-    """Source: contract D.4."""
+    """Write a number as docs/formats.md says."""
     if not math.isfinite(value):
         text = "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
         return f'"{text}"' if json else text
@@ -278,7 +278,7 @@ def float_text(kind: pa.DataType, value: float, *, json: bool) -> str:
 
 
 def decimal_text(kind: pa.DataType, value: Decimal) -> str:
-    """Source: contract D.4."""
+    """Write a number as docs/formats.md says."""
     sign, numbers, _ = value.as_tuple()
     all_digits = "".join(map(str, numbers)).lstrip("0")
     digits = all_digits.rstrip("0") or "0"

@@ -1,7 +1,4 @@
-"""Unions as JSON text: Parquet, JSON and CSV have no such type.
-
-Source: contract D.3.
-"""
+"""Unions as JSON text: Parquet, JSON and CSV have no such type."""
 
 from __future__ import annotations
 
@@ -11,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from cloudquery_s3.formats.text.nested import json_text
-from cloudquery_s3.formats.text.rows import glue
+from cloudquery_s3.formats.text.rows import joined_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudquery_s3.formats.retype import Retyped
+    from cloudquery_s3.formats.columns.conversion import Conversion
 
 
-def union_text(array: pa.Array, members: Sequence[Retyped]) -> pa.Array:
+def union_text(array: pa.Array, members: Sequence[Conversion]) -> pa.Array:
     """Return each cell of a union as `[typecode,value]`, in bytes; a NULL value is `[typecode,null]`.
 
     `members` bring the union's fields, in order, into core types.
@@ -39,12 +36,12 @@ def union_text(array: pa.Array, members: Sequence[Retyped]) -> pa.Array:
             continue
         values = array.field(index)
         values = (member.convert(values) if member.convert else values).take(pa.array(places[mine]))
-        cells = json_text(values, member.field, _unreported, html=True)
-        texts.append(glue([cells], [f"[{code},", "]"], "null", len(mine)).cast(pa.binary()))
+        cells = json_text(values, member.field, _uncounted, html=True)
+        texts.append(joined_rows([cells], [f"[{code},", "]"], "null", len(mine)).cast(pa.binary()))
         rows.append(mine)
     return pa.concat_arrays(texts).take(pa.array(np.argsort(np.concatenate(rows))))
 
 
-def _unreported(reason: str, cells: int) -> None:
+def _uncounted(reason: str, cells: int) -> None:
     """A value inside a union has no column to be counted under."""
     del reason, cells

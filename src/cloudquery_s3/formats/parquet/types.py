@@ -1,6 +1,6 @@
 """Arrow columns in the types that a Parquet file of the reference has.
 
-Source: contract D.3 (the Parquet column of the type table) and D.5.
+Source: docs/formats.md, "What a column becomes".
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.retype import Convert, Retyped, children_of, rebuilt, retype, with_children
-from cloudquery_s3.formats.text.buffers import validity
-from cloudquery_s3.formats.text.cells import (
-    base64_text,
-    duration_text,
-    inet_text,
-    interval_text,
-    mac_text,
-    uuid_text,
+from cloudquery_s3.formats.columns.conversion import (
+    Conversion,
+    Convert,
+    children_of,
+    conversion_of,
+    rebuilt,
+    with_children,
 )
+from cloudquery_s3.formats.columns.utf8 import utf8_text
+from cloudquery_s3.formats.text.binary import base64_text, mac_text, uuid_text
+from cloudquery_s3.formats.text.buffers import validity
+from cloudquery_s3.formats.text.durations import duration_text, interval_text
 from cloudquery_s3.formats.text.nested import mark_of
+from cloudquery_s3.formats.text.network import inet_text
 from cloudquery_s3.formats.text.numbers import decimal_text
-from cloudquery_s3.formats.utf8 import utf8_text
 
 if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import Alterations
@@ -35,13 +37,13 @@ _COARSER: Final = {"s": "ms"}
 _COARSER_WITHOUT_NS: Final = {"s": "ms", "ns": "us"}
 
 
-def parquet_column(field: pa.Field, alterations: Alterations, *, nanoseconds: bool) -> Retyped:
+def parquet_column(field: pa.Field, alterations: Alterations, *, nanoseconds: bool) -> Conversion:
     """Return what a column of core types becomes in a Parquet file.
 
     `nanoseconds` tells whether the file's version knows them; else timestamps are cut to microseconds, toward zero.
     Cells that lose something by that, and cells that do not parse, are counted as alterations of the column.
     """
-    return retype(field, _Leaves(field.name, alterations, nanoseconds=nanoseconds).leaf)
+    return conversion_of(field, _Leaves(field.name, alterations, nanoseconds=nanoseconds).leaf)
 
 
 def has_uint32(field: pa.Field) -> bool:
@@ -57,14 +59,14 @@ class _Leaves:
         self._alterations = alterations
         self._coarser = _COARSER if nanoseconds else _COARSER_WITHOUT_NS
 
-    def leaf(self, field: pa.Field) -> Retyped | None:
+    def leaf(self, field: pa.Field) -> Conversion | None:
         """Return what becomes of a field; None where its children, or pyarrow, know."""
         convert = (
             self._extension(field) or self._text(field.type) or self._temporal(field.type) or _storable(field.type)
         )
         if convert is not None:
             kind, function = convert
-            return Retyped(field.with_type(kind), lambda cells: _as(kind, function(cells)))
+            return Conversion(field.with_type(kind), lambda cells: _as(kind, function(cells)))
         return self._nested(field)
 
     def _count(self, reason: str, cells: int) -> None:
@@ -106,7 +108,7 @@ class _Leaves:
             return becomes, lambda cells: self._microseconds(cells).view(becomes)
         return None
 
-    def _nested(self, field: pa.Field) -> Retyped | None:
+    def _nested(self, field: pa.Field) -> Conversion | None:
         """Convert what is inside a list, map or struct; elements and map values become optional.
 
         Lists and maps are always rebuilt, so that they hold no elements that are not theirs (`parts`), nor any beneath
@@ -116,15 +118,15 @@ class _Leaves:
         children = [_as_optional(child, kind, index) for index, child in enumerate(children_of(kind))]
         if not children:
             return None
-        below = [retype(child, self.leaf) for child in children]
+        below = [conversion_of(child, self.leaf) for child in children]
         converts = [child.convert for child in below]
         new_type = with_children(kind, [child.field for child in below])
         if pa.types.is_fixed_size_list(kind):
             new_type = pa.list_(new_type.value_field)
-            return Retyped(field.with_type(new_type), lambda array: _as_plain_list(array, new_type, converts))
+            return Conversion(field.with_type(new_type), lambda array: _as_plain_list(array, new_type, converts))
         if pa.types.is_struct(kind) and not any(converts) and new_type == kind:
             return None
-        return Retyped(field.with_type(new_type), lambda array: rebuilt(_cleared(array), new_type, converts))
+        return Conversion(field.with_type(new_type), lambda array: rebuilt(_cleared(array), new_type, converts))
 
     def _utf8(self, cells: pa.Array) -> pa.Array:
         text, changed = utf8_text(cells)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from cloudquery_s3.formats.retype import Convert, Retyped, retype
+from cloudquery_s3.formats.columns.conversion import Conversion, Convert, conversion_of
+from cloudquery_s3.formats.columns.union_text import union_text
 from cloudquery_s3.formats.text.buffers import validity
-from cloudquery_s3.formats.union_text import union_text
 from cloudquery_s3.table import EXTENSION_NAME
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Normaliser:
     """
 
     def __init__(self, schema: pa.Schema) -> None:
-        columns = [retype(field, _leaf) for field in schema]
+        columns = [conversion_of(field, _leaf) for field in schema]
         self._converts = [column.convert for column in columns]
         self.idle = not any(self._converts)
         self.schema = schema if self.idle else pa.schema([column.field for column in columns], schema.metadata)
@@ -57,7 +57,7 @@ def normalise(batch: pa.RecordBatch) -> pa.RecordBatch:
 
     For many batches of one schema make a `Normaliser`.
 
-    Source: contract D.3.
+    Source: docs/formats.md, "What a column becomes".
     """
     return Normaliser(batch.schema)(batch)
 
@@ -67,7 +67,7 @@ def normalise_schema(schema: pa.Schema) -> pa.Schema:
     return Normaliser(schema).schema
 
 
-def _leaf(field: pa.Field) -> Retyped | None:
+def _leaf(field: pa.Field) -> Conversion | None:
     kind = field.type
     for test, reduce in _REDUCTIONS:
         if test(kind):
@@ -76,7 +76,7 @@ def _leaf(field: pa.Field) -> Retyped | None:
 
 
 def _inner(field: pa.Field, kind: pa.DataType) -> tuple[pa.Field, Convert]:
-    inner = retype(field.with_type(kind), _leaf)
+    inner = conversion_of(field.with_type(kind), _leaf)
     return inner.field, inner.convert or _same
 
 
@@ -84,12 +84,12 @@ def _same(array: pa.Array) -> pa.Array:
     return array
 
 
-def _dictionary(field: pa.Field) -> Retyped:
+def _dictionary(field: pa.Field) -> Conversion:
     reduced, convert = _inner(field, field.type.value_type)
-    return Retyped(reduced, lambda array: convert(array.dictionary).take(array.indices))
+    return Conversion(reduced, lambda array: convert(array.dictionary).take(array.indices))
 
 
-def _run_ends(field: pa.Field) -> Retyped:
+def _run_ends(field: pa.Field) -> Conversion:
     reduced, convert = _inner(field, field.type.value_type)
 
     def decode(array: pa.Array) -> pa.Array:
@@ -97,25 +97,25 @@ def _run_ends(field: pa.Field) -> Retyped:
         rows = np.arange(array.offset, array.offset + len(array))
         return convert(array.values).take(pa.array(np.searchsorted(ends, rows, side="right")))
 
-    return Retyped(reduced, decode)
+    return Conversion(reduced, decode)
 
 
-def _extension(field: pa.Field) -> Retyped:
+def _extension(field: pa.Field) -> Conversion:
     reduced, convert = _inner(field, field.type.storage_type)
-    return Retyped(reduced, lambda array: convert(array.storage))
+    return Conversion(reduced, lambda array: convert(array.storage))
 
 
-def _view(field: pa.Field) -> Retyped:
+def _view(field: pa.Field) -> Conversion:
     kind = _VIEWS[field.type]
-    return Retyped(field.with_type(kind), lambda array: array.cast(kind))
+    return Conversion(field.with_type(kind), lambda array: array.cast(kind))
 
 
-def _small_decimal(field: pa.Field) -> Retyped:
+def _small_decimal(field: pa.Field) -> Conversion:
     kind = pa.decimal128(field.type.precision, field.type.scale)
-    return Retyped(field.with_type(kind), lambda array: array.cast(kind))
+    return Conversion(field.with_type(kind), lambda array: array.cast(kind))
 
 
-def _list_view(field: pa.Field) -> Retyped:
+def _list_view(field: pa.Field) -> Conversion:
     element, convert = _inner(field.type.value_field, field.type.value_type)
     wide = pa.types.is_large_list_view(field.type)
     kind = pa.large_list(element) if wide else pa.list_(element)
@@ -132,17 +132,17 @@ def _list_view(field: pa.Field) -> Retyped:
         buffers = [validity(array), pa.py_buffer(offsets if wide else offsets.astype(np.int32))]
         return pa.Array.from_buffers(kind, len(array), buffers, children=[convert(array.flatten())])
 
-    return Retyped(field.with_type(kind), decode)
+    return Conversion(field.with_type(kind), decode)
 
 
-def _union(field: pa.Field) -> Retyped:
+def _union(field: pa.Field) -> Conversion:
     metadata = {**(field.metadata or {}), EXTENSION_NAME: b"json"}
-    members = [retype(field.type.field(index), _leaf) for index in range(field.type.num_fields)]
+    members = [conversion_of(field.type.field(index), _leaf) for index in range(field.type.num_fields)]
     text = pa.field(field.name, pa.binary(), field.nullable, metadata)
-    return Retyped(text, functools.partial(union_text, members=members))
+    return Conversion(text, functools.partial(union_text, members=members))
 
 
-_REDUCTIONS: Final[list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Field], Retyped]]]] = [
+_REDUCTIONS: Final[list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Field], Conversion]]]] = [
     (pa.types.is_dictionary, _dictionary),
     (pa.types.is_run_end_encoded, _run_ends),
     (lambda kind: kind in _VIEWS, _view),

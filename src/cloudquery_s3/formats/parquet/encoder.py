@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloudquery_s3.committed import FileStatistics
-from cloudquery_s3.formats.dictionaries import dictionary_columns
+from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.encoder import EncodedFile
-from cloudquery_s3.formats.metadata import key_value_metadata
-from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.parquet_types import has_uint32, parquet_column
-from cloudquery_s3.formats.required import conformed, has_required, relaxed
+from cloudquery_s3.formats.parquet.dictionaries import dictionary_columns
+from cloudquery_s3.formats.parquet.metadata import key_value_metadata
+from cloudquery_s3.formats.parquet.required import has_required, made_nullable, without_hidden_nulls
+from cloudquery_s3.formats.parquet.types import has_uint32, parquet_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +48,9 @@ class Parquet:
 
     Args:
         version: decides what nanoseconds become (`v1.0`, `v2.4`: microseconds), and what the footer says.
-        max_row_group_length: rows; 0 is no limit (the reference hangs there, contract H13).
+        max_row_group_length: rows; 0 is no limit (the reference never ends there).
 
-    Source: contract D.3, D.5.
+    Source: docs/formats.md, "What a column becomes" and "Parquet's key-value metadata".
     """
 
     fixed_schema = True
@@ -82,7 +82,7 @@ class ParquetEncoder:
         columns = [parquet_column(field, alterations, nanoseconds=nanoseconds) for field in self._normalise.schema]
         self._converts = [column.convert for column in columns]
         self._fields = [column.field.remove_metadata() for column in columns]
-        self._gate = _Gate()
+        self._sink = _ChunkSink()
         self._footers: list[pq.FileMetaData] = []
         self._writer: pq.ParquetWriter | None = None
         self._held: pa.Table | None = None
@@ -100,17 +100,17 @@ class ParquetEncoder:
             writer = self._opened(table)
             for group in self._groups(table):
                 writer.write_table(group, row_group_size=group.num_rows)
-        return self._gate.taken()
+        return self._sink.drain()
 
     def finish(self) -> EncodedFile:
         """Return the rows that waited for a full row group, the footer's bytes, and the footer as statistics."""
         writer = self._opened()
         if self._held is not None:
             writer.write_table(self._held, row_group_size=self._held.num_rows)
-        chunks = self._gate.taken()
+        chunks = self._sink.drain()
         writer.add_key_value_metadata(self._metadata)
         writer.close()
-        end = self._gate.taken()
+        end = self._sink.drain()
         self.discard()
         chunks += _as_version_1(end) if self._declared_version_1 else end
         footer = self._footers.pop()
@@ -118,11 +118,11 @@ class ParquetEncoder:
 
     def discard(self) -> None:
         """Drop all state; see `Encoder`."""
-        self._gate.shut()
+        self._sink.discard()
         self._held = None
         if self._writer is not None:
             with contextlib.suppress(pa.ArrowException, OSError):  # a writer that has failed may fail to close
-                self._writer.close()  # into the shut gate
+                self._writer.close()  # into the sink, which keeps nothing now
             self._writer = None
 
     def _table(self, batches: Sequence[pa.RecordBatch]) -> pa.Table:
@@ -137,12 +137,12 @@ class ParquetEncoder:
         if convert is not None:
             chunks = [convert(chunk) for chunk in chunks]
         if has_required(self._fields[index]):
-            self._fields[index] = self._relaxed(self._fields[index], chunks)
+            self._fields[index] = self._made_nullable(self._fields[index], chunks)
         field = self._fields[index]
-        return pa.chunked_array([conformed(chunk, field) for chunk in chunks], field.type)
+        return pa.chunked_array([without_hidden_nulls(chunk, field) for chunk in chunks], field.type)
 
-    def _relaxed(self, field: pa.Field, chunks: list[pa.Array]) -> pa.Field:
-        field, nulls = relaxed(field, chunks)
+    def _made_nullable(self, field: pa.Field, chunks: list[pa.Array]) -> pa.Field:
+        field, nulls = made_nullable(field, chunks)
         if nulls and self._writer is not None:
             raise NullInRequiredColumnError(
                 f"column {field.name}: {nulls} NULLs in a NOT NULL column, and rows of this object are already written "
@@ -174,7 +174,7 @@ class ParquetEncoder:
             # pyarrow's version 1.0 has no uint32; its 2.4 has, and without dictionaries differs in the footer alone
             plain = self._declared_version_1
             self._writer = pq.ParquetWriter(
-                self._gate,
+                self._sink,
                 pa.schema(self._fields),
                 version="2.4" if plain else _WRITER_VERSIONS[self._version],
                 compression="snappy",
@@ -186,8 +186,8 @@ class ParquetEncoder:
         return self._writer
 
 
-class _Gate:
-    """A file for pyarrow that keeps what is written as chunks, until it is shut: then it keeps nothing.
+class _ChunkSink:
+    """A file for pyarrow that keeps what is written as chunks, until it is discarded: then it keeps nothing.
 
     pyarrow writes a footer whenever a writer is closed or collected; a discarded object must not get one.
     """
@@ -209,11 +209,11 @@ class _Gate:
     def close(self) -> None:
         """The chunks outlive the file."""
 
-    def taken(self) -> list[Chunk]:
+    def drain(self) -> list[Chunk]:
         chunks, self._chunks = self._chunks, []
         return chunks
 
-    def shut(self) -> None:
+    def discard(self) -> None:
         self._open = False
         self._chunks = []
 
