@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.formats.parquet import Parquet
-from cloudquery_s3.formats.parquet.encoder import NullInRequiredColumnError
+from cloudquery_s3.formats.parquet.columns import NullInRequiredColumnError
 from random_arrow import batch as random_batch
 from random_arrow import schemas
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cell_writer import CellWriter, batch_of, long_tables, tables
+from cell_writer import RENAMED, CellWriter, batch_of, distinct, long_tables, tables
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations, Format
 from cloudquery_s3.formats.json_lines import JsonLines
@@ -29,6 +30,11 @@ def written(fmt: Format, batches: list[Any], schema: Any) -> tuple[bytes, Altera
     return b"".join([*encoder.write(batches), *encoder.finish().chunks]), alterations
 
 
+def counted(alterations: Alterations) -> Counter[tuple[str, str]]:
+    """Return what was counted of cells: renamed columns are counted by row, whatever their cells are."""
+    return Counter({key: count for key, count in alterations.cells.items() if key[1] != RENAMED})
+
+
 @SETTINGS
 @given(tables())
 def test_json_lines_are_what_a_cell_by_cell_writer_writes(table: Table) -> None:
@@ -39,7 +45,7 @@ def test_json_lines_are_what_a_cell_by_cell_writer_writes(table: Table) -> None:
     batch = batch_of(fields, rows)
     got, alterations = written(JsonLines(), [batch], batch.schema)
     assert got == expected
-    assert alterations.cells == writer.altered
+    assert counted(alterations) == +writer.altered
 
 
 @SETTINGS
@@ -52,7 +58,7 @@ def test_csv_rows_are_what_a_cell_by_cell_writer_writes(table: Table, delimiter:
     batch = batch_of(fields, rows)
     got, alterations = written(Csv(delimiter=delimiter, skip_header=True), [batch], batch.schema)
     assert got == expected
-    assert alterations.cells == writer.altered
+    assert counted(alterations) == +writer.altered
 
 
 @SETTINGS
@@ -74,7 +80,7 @@ def test_columns_of_one_value_and_rare_cells_are_written_as_any_others(
             )
             got, alterations = written(fmt, [batch], batch.schema)
             assert got == expected
-            assert alterations.cells == writer.altered
+            assert counted(alterations) == +writer.altered
 
 
 @SETTINGS
@@ -86,7 +92,7 @@ def test_every_json_line_is_json(table: Table) -> None:
     got, _ = written(JsonLines(), [batch], batch.schema)
     lines = [json.loads(line, parse_float=Decimal, parse_int=Decimal) for line in got.decode().split("\n")[:-1]]
     assert len(lines) == len(rows)
-    assert all(line.keys() == {field.name for field in fields} for line in lines)
+    assert all(line.keys() == set(distinct([field.name for field in fields])) for line in lines)
 
 
 @SETTINGS
@@ -98,7 +104,7 @@ def test_every_csv_row_is_read_back(table: Table, delimiter: str) -> None:
     got, _ = written(Csv(delimiter=delimiter), [batch], batch.schema)
     read = list(csv.reader(io.StringIO(got.decode("latin-1"), newline=""), delimiter=delimiter))
     writer = CellWriter()
-    names = [field.name.encode().decode("latin-1") for field in fields]
+    names = [name.encode().decode("latin-1") for name in distinct([field.name for field in fields])]
     cells = [
         [
             "" if cell is None or str(field.type) == "null" else writer.csv(field, cell).decode("latin-1")

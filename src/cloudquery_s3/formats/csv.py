@@ -37,10 +37,10 @@ class Csv:
     fixed_schema = True
     content_type = "text/csv"
 
-    def __init__(self, *, delimiter: str = ",", skip_header: bool = False) -> None:
+    def __init__(self, *, delimiter: str = ",", skip_header: bool = False, timestamp_separator: str = "T") -> None:
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in _NO_DELIMITERS:
             raise ValueError("the delimiter must be one byte, and neither a quote nor a line break")
-        self._rows = PerSchema(partial(_Rows, delimiter))
+        self._rows = PerSchema(partial(_Rows, delimiter, timestamp_separator))
         self._skip_header = skip_header
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
@@ -66,7 +66,7 @@ class _CsvEncoder:
         pass
 
     def _lines(self, batch: pa.RecordBatch) -> list[Chunk]:
-        rows = self._rows.normalise(batch)
+        rows = self._rows.normalise(batch, self._alterations)
         self._tally.add(rows)
         return self._rows.lines(rows, self._alterations)
 
@@ -80,11 +80,11 @@ class _CsvEncoder:
 class _Rows:
     """Renders batches of one schema."""
 
-    def __init__(self, delimiter: str, schema: pa.Schema) -> None:
+    def __init__(self, delimiter: str, separator: str, schema: pa.Schema) -> None:
         self.normalise = Normaliser(schema)
         fields = list(self.normalise.schema)
-        self._renderers = Renderers(fields, partial(csv_renderer, delimiter=ord(delimiter)))
-        names = quoted_where_needed(pa.array(schema.names, pa.string()), ord(delimiter))
+        self._renderers = Renderers(fields, partial(csv_renderer, delimiter=ord(delimiter), separator=separator))
+        names = quoted_where_needed(pa.array(self.normalise.schema.names, pa.string()), ord(delimiter))
         self.header = f"{delimiter.join(whole_text(names).to_pylist())}\n".encode()
         self._between = ["", *[delimiter] * (len(fields) - 1), "\n"]
         # in a table of one column NULL must not be written as nothing: a blank line is no row
@@ -95,5 +95,5 @@ class _Rows:
         names = batch.schema.names
         if not names:
             return [b"\n" * batch.num_rows]
-        cells = self._renderers(batch.columns, [partial(alterations.add, name) for name in names])
+        cells = self._renderers(batch.columns, [alterations.of(name) for name in names])
         return joined_bytes(cells, self._between, self._null, batch.num_rows)

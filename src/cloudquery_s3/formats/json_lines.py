@@ -12,7 +12,7 @@ from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.columns.per_schema import PerSchema
 from cloudquery_s3.formats.encoder import Tally
 from cloudquery_s3.formats.text.batches import rebatched
-from cloudquery_s3.formats.text.nested import ObjectText
+from cloudquery_s3.formats.text.nested import ObjectText, Style
 from cloudquery_s3.table import same_columns
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class JsonLines:
     fixed_schema = False
     content_type = "application/json"
 
-    def __init__(self) -> None:
-        self._rows = PerSchema(_Rows)
+    def __init__(self, *, timestamp_separator: str = "T") -> None:
+        self._rows = PerSchema(partial(_Rows, timestamp_separator))
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
         """Return the encoder of one new object."""
@@ -57,7 +57,7 @@ class _JsonLinesEncoder:
     def _lines(self, batch: pa.RecordBatch) -> list[Chunk]:
         if not same_columns(self._rows.schema, batch.schema):
             self._rows = self._rows_of(batch.schema)
-        rows = self._rows.normalise(batch)
+        rows = self._rows.normalise(batch, self._alterations)
         self._tally.add(rows)
         return self._rows.lines(rows, self._alterations)
 
@@ -65,12 +65,12 @@ class _JsonLinesEncoder:
 class _Rows:
     """Renders batches of one schema."""
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, separator: str, schema: pa.Schema) -> None:
         self.schema = schema
         self.normalise = Normaliser(schema)
-        self._objects = ObjectText(list(self.normalise.schema), html=False, end="}\n")
+        self._objects = ObjectText(list(self.normalise.schema), Style(html=False, separator=separator), end="}\n")
 
     def lines(self, batch: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
         """Render a normalised batch."""
-        counters = [partial(alterations.add, name) for name in self.normalise.schema.names]
+        counters = [alterations.of(name) for name in self.normalise.schema.names]
         return self._objects.bytes(batch.columns, counters, batch.num_rows)

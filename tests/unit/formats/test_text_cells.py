@@ -13,11 +13,11 @@ import pytest
 from cloudquery_s3.formats.text.binary import base64_text, mac_text, uuid_text
 from cloudquery_s3.formats.text.durations import duration_text, interval_text
 from cloudquery_s3.formats.text.escapes import json_escaped, ranks, rows_with
-from cloudquery_s3.formats.text.nested import json_text, mark_of
+from cloudquery_s3.formats.text.nested import Style, json_renderer, mark_of
 from cloudquery_s3.formats.text.network import inet_text
 from cloudquery_s3.formats.text.numbers import decimal_text, float_text
 from cloudquery_s3.formats.text.rows import whole_text
-from cloudquery_s3.formats.text.temporal import date_text, timestamp_cells
+from cloudquery_s3.formats.text.temporal import date_cells, timestamp_cells
 
 
 def uncounted(reason: str, cells: int) -> None:
@@ -87,9 +87,13 @@ def test_local_mean_time_is_cut_to_minutes_as_the_reference_does() -> None:
 def test_dates_of_any_year_are_written() -> None:
     """Days far from ours keep their calendar, and part of a day is cut towards 1970."""
     days = pa.array([0, -1, 2932897, -719529, 2**31 - 1], pa.int32()).view(pa.date32())
-    assert date_text(days).to_pylist() == ["1970-01-01", "1969-12-31", "10000-01-01", "-0001-12-31", "5881580-07-11"]
+    texts = ["1970-01-01", "1969-12-31", "10000-01-01", "-0001-12-31", "5881580-07-11"]
+    assert date_cells(days, uncounted).text.to_pylist() == texts
+    told: list[tuple[str, int]] = []
     ticks = pa.array([1, -1, -86_400_000, -86_400_001, -(2**63)]).view(pa.date64())
-    assert date_text(ticks).to_pylist() == ["1970-01-01"] * 2 + ["1969-12-31"] * 2 + ["-292275055-05-17"]
+    cells = date_cells(ticks, lambda reason, count: told.append((reason, count)))
+    assert cells.text.to_pylist() == ["1970-01-01"] * 2 + ["1969-12-31"] * 2 + ["-292275055-05-17"]
+    assert told == [("the time of day of a date64 is dropped", 4)]
 
 
 def test_an_unknown_zone_is_utc_and_counted() -> None:
@@ -185,10 +189,10 @@ def test_a_mark_on_storage_that_cannot_hold_it_is_ignored() -> None:
     """A column that calls itself a uuid but has other storage is written as what it is."""
     field = pa.field("x", pa.int64(), metadata={"ARROW:extension:name": "uuid"})
     assert mark_of(field) is None
-    assert json_text(pa.array([5]), field, uncounted, html=False).text.to_pylist() == ["5"]
+    assert json_renderer(field, Style(html=False))(pa.array([5]), uncounted).text.to_pylist() == ["5"]
 
 
 def test_a_type_that_has_no_text_is_refused_by_name() -> None:
     """A type that `normalise` should have removed is an error that names it."""
     with pytest.raises(ValueError, match="run_end_encoded"):
-        json_text(pa.nulls(0), pa.field("x", pa.run_end_encoded(pa.int32(), pa.string())), uncounted, html=False)
+        json_renderer(pa.field("x", pa.run_end_encoded(pa.int32(), pa.string())), Style(html=False))

@@ -45,11 +45,11 @@ def test_keys_are_sorted_with_their_closing_quote() -> None:
     assert written(JsonLines(), batch) == b'{"B":1,"a b":1,"a!":1,"a":1,"b":1}\n'
 
 
-def test_of_columns_with_one_name_the_last_is_written() -> None:
-    """JSON has the last of two columns of a name, CSV has both."""
+def test_columns_of_one_name_are_written_under_two() -> None:
+    """Of two columns of one name, no value is lost: the later one has another name."""
     batch = pa.record_batch([pa.array([1]), pa.array([2])], names=["a", "a"])
-    assert written(JsonLines(), batch) == b'{"a":2}\n'
-    assert written(Csv(), batch) == b"a,a\n1,2\n"
+    assert written(JsonLines(), batch) == b'{"a":1,"a_2":2}\n'
+    assert written(Csv(), batch) == b"a,a_2\n1,2\n"
 
 
 def test_html_is_escaped_in_lists_and_maps_only() -> None:

@@ -17,6 +17,8 @@ from cloudquery_s3.formats.columns.conversion import children_of, is_list_like, 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cloudquery_s3.formats.encoder import CountAltered
+
 
 def has_required(field: pa.Field) -> bool:
     """Tell whether a column, or a struct's member at any depth in it, is declared NOT NULL."""
@@ -51,10 +53,14 @@ def without_hidden_nulls(array: pa.Array, field: pa.Field) -> pa.Array:
     if not has_required_member(field.type) and array.type == field.type:
         return array
     children = children_of(field.type)
-    return rebuilt(array, field.type, [functools.partial(_member, field=child) for child in children])
+    return rebuilt(array, field.type, [functools.partial(_member, field=child) for child in children], _uncounted)
 
 
-def _member(array: pa.Array, field: pa.Field) -> pa.Array:
+def _uncounted(_reason: str, _cells: int) -> None:
+    """What nobody sees is not altered."""
+
+
+def _member(array: pa.Array, _count_altered: CountAltered, *, field: pa.Field) -> pa.Array:
     array = without_hidden_nulls(array, field)
     return array if field.nullable or not array.null_count else _without_validity(array)
 

@@ -1,10 +1,12 @@
-"""Arrow columns in the types that a Parquet file of the reference has.
+"""Arrow columns in the types of a Parquet file.
 
 Source: docs/formats.md, "What a column becomes".
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -18,32 +20,65 @@ from cloudquery_s3.formats.columns.conversion import (
     rebuilt,
     with_children,
 )
-from cloudquery_s3.formats.columns.utf8 import utf8_text
+from cloudquery_s3.formats.columns.names import RENAMED, distinct
+from cloudquery_s3.formats.parquet.decimals import WIDEST, WIDEST_PORTABLE, decimal_column
+from cloudquery_s3.formats.parquet.times import days, timestamps, within_a_day
 from cloudquery_s3.formats.text.binary import base64_text, mac_text, uuid_text
 from cloudquery_s3.formats.text.buffers import validity
 from cloudquery_s3.formats.text.durations import duration_text, interval_text
 from cloudquery_s3.formats.text.nested import mark_of
-from cloudquery_s3.formats.text.network import inet_text
-from cloudquery_s3.formats.text.numbers import decimal_text
+from cloudquery_s3.formats.text.network import BAD_INET, inet_text
+from cloudquery_s3.formats.text.rows import whole_text
+from cloudquery_s3.formats.text.temporal import time_cells
+from cloudquery_s3.formats.text.utf8 import NOT_UTF8, utf8_text
 
 if TYPE_CHECKING:
-    from cloudquery_s3.formats.encoder import Alterations
+    from collections.abc import Callable
 
-_MS_PER_DAY: Final = 86_400_000
-_NS_PER_US: Final = 1_000
-_MAX_DIGITS: Final = 76
-_MAX_DIGITS_128: Final = 38
+    from cloudquery_s3.formats.encoder import CountAltered
+
 _COARSER: Final = {"s": "ms"}
 _COARSER_WITHOUT_NS: Final = {"s": "ms", "ns": "us"}
+_COARSER_PORTABLE: Final = {"s": "us", "ms": "us", "ns": "us"}
+_PORTABLE_NUMBERS: Final = {
+    pa.int8(): pa.int32(),
+    pa.int16(): pa.int32(),
+    pa.uint8(): pa.int32(),
+    pa.uint16(): pa.int32(),
+    pa.uint32(): pa.int64(),
+    pa.uint64(): pa.decimal128(20, 0),
+    pa.float16(): pa.float32(),
+    pa.null(): pa.string(),
+}
 
 
-def parquet_column(field: pa.Field, alterations: Alterations, *, nanoseconds: bool) -> Conversion:
+@dataclass(frozen=True, slots=True)
+class TypeRules:
+    """Which types a file may have.
+
+    Attributes:
+        nanoseconds: whether the file's version knows them; else timestamps are cut to microseconds, toward 1970.
+        portable: only types that every engine and catalogue reads, and no two names that differ in case alone.
+    """
+
+    nanoseconds: bool = True
+    portable: bool = False
+
+    @property
+    def coarser(self) -> dict[str, str]:
+        """The units of timestamps that become others."""
+        if self.portable:
+            return _COARSER_PORTABLE
+        return _COARSER if self.nanoseconds else _COARSER_WITHOUT_NS
+
+
+def parquet_column(field: pa.Field, rules: TypeRules, *, digits: int = 0) -> Conversion:
     """Return what a column of core types becomes in a Parquet file.
 
-    `nanoseconds` tells whether the file's version knows them; else timestamps are cut to microseconds, toward zero.
-    Cells that lose something by that, and cells that do not parse, are counted as alterations of the column.
+    Cells that lose something by that, and cells that do not parse, are counted. `digits` is the room that its decimals
+    need (`decimals.digits_needed`).
     """
-    return conversion_of(field, _Leaves(field.name, alterations, nanoseconds=nanoseconds).leaf)
+    return conversion_of(field, _Leaves(rules, digits).leaf)
 
 
 def has_uint32(field: pa.Field) -> bool:
@@ -54,58 +89,50 @@ def has_uint32(field: pa.Field) -> bool:
 class _Leaves:
     """Decides about the fields of one column."""
 
-    def __init__(self, column: str, alterations: Alterations, *, nanoseconds: bool) -> None:
-        self._column = column
-        self._alterations = alterations
-        self._coarser = _COARSER if nanoseconds else _COARSER_WITHOUT_NS
+    def __init__(self, rules: TypeRules, digits: int) -> None:
+        self._rules = rules
+        self._digits = digits
 
     def leaf(self, field: pa.Field) -> Conversion | None:
         """Return what becomes of a field; None where its children, or pyarrow, know."""
         convert = (
-            self._extension(field) or self._text(field.type) or self._temporal(field.type) or _storable(field.type)
+            _extension(field)
+            or _text(field.type)
+            or self._temporal(field.type)
+            or self._number(field.type)
+            or self._storable(field.type)
         )
         if convert is not None:
             kind, function = convert
-            return Conversion(field.with_type(kind), lambda cells: _as(kind, function(cells)))
+            return Conversion(field.with_type(kind), lambda cells, count: _as(kind, function(cells, count)))
         return self._nested(field)
-
-    def _count(self, reason: str, cells: int) -> None:
-        self._alterations.add(self._column, reason, cells)
-
-    def _extension(self, field: pa.Field) -> tuple[pa.DataType, Convert] | None:
-        mark = mark_of(field)
-        if mark == "uuid":
-            return pa.string(), uuid_text
-        if mark == "mac":
-            return pa.string(), lambda cells: mac_text(cells.cast(pa.binary()))
-        if mark in ("interval_month", "interval_day_time"):
-            return pa.string(), lambda cells: interval_text(cells, mark)
-        if mark is None:
-            return None
-        wide = pa.types.is_large_binary(field.type) or pa.types.is_large_string(field.type)
-        return pa.large_string() if wide else pa.string(), self._inet if mark == "inet" else self._utf8
-
-    def _text(self, kind: pa.DataType) -> tuple[pa.DataType, Convert] | None:
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            return kind, self._utf8
-        if pa.types.is_large_binary(kind):
-            return pa.string(), base64_text
-        if pa.types.is_duration(kind):
-            return pa.string(), duration_text
-        if kind == pa.month_day_nano_interval():
-            return pa.string(), lambda cells: interval_text(cells, None)
-        return None
 
     def _temporal(self, kind: pa.DataType) -> tuple[pa.DataType, Convert] | None:
         if pa.types.is_date64(kind):
-            return pa.date32(), self._days
-        if kind == pa.time32("s"):
-            return pa.time32("ms"), lambda cells: cells.cast(pa.time32("ms"))
-        if pa.types.is_timestamp(kind) and kind.unit in self._coarser:
-            becomes = pa.timestamp(self._coarser[kind.unit], kind.tz)
-            if kind.unit == "s":
-                return becomes, lambda cells: cells.cast(becomes)
-            return becomes, lambda cells: self._microseconds(cells).view(becomes)
+            return pa.date32(), days
+        if pa.types.is_time(kind):
+            if self._rules.portable:
+                return pa.string(), lambda cells, count: whole_text(time_cells(cells, count, trim=False))
+            return pa.time32("ms") if kind == pa.time32("s") else kind, within_a_day
+        if pa.types.is_timestamp(kind) and kind.unit in self._rules.coarser:
+            becomes = pa.timestamp(self._rules.coarser[kind.unit], kind.tz)
+            return becomes, lambda cells, count: timestamps(cells, becomes, count)
+        return None
+
+    def _number(self, kind: pa.DataType) -> tuple[pa.DataType, Convert] | None:
+        if pa.types.is_decimal(kind):
+            widest = WIDEST_PORTABLE if self._rules.portable else WIDEST
+            return decimal_column(kind, digits=self._digits, widest=widest)
+        if self._rules.portable and kind in _PORTABLE_NUMBERS:
+            return _PORTABLE_NUMBERS[kind], _same
+        return None
+
+    def _storable(self, kind: pa.DataType) -> tuple[pa.DataType, Convert] | None:
+        """Return what becomes of types that Parquet does not have."""
+        if pa.types.is_fixed_size_binary(kind) and (self._rules.portable or not kind.byte_width):
+            return pa.binary(), _same
+        if pa.types.is_struct(kind) and not kind.num_fields:
+            return pa.string(), _uncounting(_empty_object)
         return None
 
     def _nested(self, field: pa.Field) -> Conversion | None:
@@ -118,47 +145,77 @@ class _Leaves:
         children = [_as_optional(child, kind, index) for index, child in enumerate(children_of(kind))]
         if not children:
             return None
+        renamed = 0
+        if self._rules.portable and pa.types.is_struct(kind):
+            names = distinct([child.name for child in children], ignore_case=True)
+            renamed = sum(child.name != name for child, name in zip(children, names, strict=True))
+            children = [child.with_name(name) for child, name in zip(children, names, strict=True)]
         below = [conversion_of(child, self.leaf) for child in children]
         converts = [child.convert for child in below]
         new_type = with_children(kind, [child.field for child in below])
         if pa.types.is_fixed_size_list(kind):
             new_type = pa.list_(new_type.value_field)
-            return Conversion(field.with_type(new_type), lambda array: _as_plain_list(array, new_type, converts))
+            return Conversion(
+                field.with_type(new_type), lambda array, count: _as_plain_list(array, new_type, converts, count)
+            )
         if pa.types.is_struct(kind) and not any(converts) and new_type == kind:
             return None
-        return Conversion(field.with_type(new_type), lambda array: rebuilt(_cleared(array), new_type, converts))
 
-    def _utf8(self, cells: pa.Array) -> pa.Array:
-        text, changed = utf8_text(cells)
-        self._count("bytes that are not UTF-8 are replaced by U+FFFD", changed)
-        return text
+        def convert(array: pa.Array, count_altered: CountAltered) -> pa.Array:
+            count_altered(RENAMED, renamed * (len(array) - array.null_count))
+            return rebuilt(_cleared(array), new_type, converts, count_altered)
 
-    def _inet(self, cells: pa.Array) -> pa.Array:
-        text, unparsable = inet_text(cells)
-        self._count("an inet that does not parse is written as the text it is", unparsable)
-        return self._utf8(text) if unparsable else text
+        return Conversion(field.with_type(new_type), convert)
 
-    def _days(self, cells: pa.Array) -> pa.Array:
-        return (
-            self._divided(cells, _MS_PER_DAY, "the time of day of a date64 is dropped")
-            .cast(pa.int32())
-            .view(pa.date32())
-        )
 
-    def _microseconds(self, cells: pa.Array) -> pa.Array:
-        return self._divided(cells, _NS_PER_US, "nanoseconds are cut to microseconds, which this version ends at")
+def _extension(field: pa.Field) -> tuple[pa.DataType, Convert] | None:
+    mark = mark_of(field)
+    if mark == "uuid":
+        return pa.string(), _uncounting(uuid_text)
+    if mark == "mac":
+        return pa.string(), lambda cells, _count: mac_text(cells.cast(pa.binary()))
+    if mark in ("interval_month", "interval_day_time"):
+        return pa.string(), _uncounting(partial(interval_text, mark=mark))
+    if mark is None:
+        return None
+    wide = pa.types.is_large_binary(field.type) or pa.types.is_large_string(field.type)
+    return pa.large_string() if wide else pa.string(), _inet if mark == "inet" else _utf8
 
-    def _divided(self, cells: pa.Array, by: int, reason: str) -> pa.Array:
-        """Divide toward zero, and count what leaves a remainder."""
-        numbers = cells.view(pa.int64())
-        quotients = pc.divide(numbers, by)
-        exact = pc.equal(pc.multiply(quotients, by), numbers)
-        self._count(reason, len(exact) - exact.null_count - exact.true_count)
-        return quotients
+
+def _text(kind: pa.DataType) -> tuple[pa.DataType, Convert] | None:
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return kind, _utf8
+    if pa.types.is_large_binary(kind):
+        return pa.string(), _uncounting(base64_text)
+    if pa.types.is_duration(kind):
+        return pa.string(), _uncounting(duration_text)
+    if kind == pa.month_day_nano_interval():
+        return pa.string(), _uncounting(partial(interval_text, mark=None))
+    return None
+
+
+def _uncounting(kernel: Callable[[pa.Array], pa.Array]) -> Convert:
+    return lambda cells, _count_altered: kernel(cells)
+
+
+def _same(cells: pa.Array, _count_altered: CountAltered) -> pa.Array:
+    return cells
+
+
+def _utf8(cells: pa.Array, count_altered: CountAltered) -> pa.Array:
+    text, changed = utf8_text(cells)
+    count_altered(NOT_UTF8, changed)
+    return text
+
+
+def _inet(cells: pa.Array, count_altered: CountAltered) -> pa.Array:
+    text, unparsable = inet_text(cells)
+    count_altered(BAD_INET, unparsable)
+    return _utf8(text, count_altered) if unparsable else text
 
 
 def _as(kind: pa.DataType, cells: pa.Array) -> pa.Array:
-    """Return text in the type that was announced: the kernels choose 32-bit or 64-bit offsets by size."""
+    """Return cells in the type that was announced: text kernels choose 32-bit or 64-bit offsets by size."""
     return cells if cells.type == kind else cells.cast(kind)
 
 
@@ -174,25 +231,6 @@ def _as_optional(child: pa.Field, parent: pa.DataType, index: int) -> pa.Field:
     return child if child.nullable else child.with_nullable(True)  # noqa: FBT003 - pyarrow's signature
 
 
-def _storable(kind: pa.DataType) -> tuple[pa.DataType, Convert] | None:
-    """Return what becomes of types that Parquet does not have, or has no room for."""
-    if pa.types.is_fixed_size_binary(kind) and not kind.byte_width:
-        return pa.binary(), lambda cells: cells.cast(pa.binary())
-    if pa.types.is_decimal(kind) and kind.scale < 0:
-        return _without_negative_scale(kind)
-    if pa.types.is_struct(kind) and not kind.num_fields:
-        return pa.string(), _empty_object
-    return None
-
-
-def _without_negative_scale(kind: pa.DataType) -> tuple[pa.DataType, Convert]:
-    digits = kind.precision - kind.scale
-    if digits > _MAX_DIGITS:
-        return pa.string(), decimal_text
-    new_type = pa.decimal128(digits, 0) if digits <= _MAX_DIGITS_128 else pa.decimal256(digits, 0)
-    return new_type, lambda cells: cells.cast(new_type)
-
-
 def _empty_object(cells: pa.Array) -> pa.Array:
     """Return `{}` for each struct without members, as CSV has it: Parquet has no such type."""
     return pc.if_else(cells.is_valid(), "{}", pa.scalar(None, pa.string()))
@@ -205,10 +243,12 @@ def _cleared(array: pa.Array) -> pa.Array:
     return pa.Array.from_buffers(array.type, len(array), [validity(array)], children=array.flatten())
 
 
-def _as_plain_list(array: pa.Array, kind: pa.DataType, converts: list[Convert | None]) -> pa.Array:
+def _as_plain_list(
+    array: pa.Array, kind: pa.DataType, converts: list[Convert | None], count_altered: CountAltered
+) -> pa.Array:
     size = array.type.list_size
     lengths = pc.if_else(array.is_valid(), size, 0).cast(pa.int32())
     offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
     values = array.flatten()
-    child = values if converts[0] is None else converts[0](values)
+    child = values if converts[0] is None else converts[0](values, count_altered)
     return pa.Array.from_buffers(kind, len(array), [validity(array), offsets.buffers()[1]], children=[child])

@@ -65,15 +65,20 @@ def _restored(cells: pa.Array, field: pa.Field) -> pa.Array:
         children = [_restored(member, child) for member, child in zip(members, kind, strict=True)]
         return pa.Array.from_buffers(kind, len(cells), [_bitmap(cells)], children=children)
     if types.is_map(kind):
-        converts: list[Convert | None] = [
-            functools.partial(_restored, field=child) for child in (kind.key_field, kind.item_field)
-        ]
-        return rebuilt(cells, kind, converts)
+        return rebuilt(cells, kind, [_restoring(kind.key_field), _restoring(kind.item_field)], _uncounted)
     if is_list_like(kind):
         lengths = pc.list_value_length(cells).fill_null(0).to_numpy().astype(np.int64)
         valid = cells.is_valid().to_numpy(zero_copy_only=False)
         return listed(kind, lengths, valid, _restored(cells.flatten(), kind.value_field))
     return _leaf(cells, field)
+
+
+def _restoring(field: pa.Field) -> Convert:
+    return lambda cells, _count_altered: _restored(cells, field)
+
+
+def _uncounted(_reason: str, _cells: int) -> None:
+    """Reading alters no cell."""
 
 
 def _leaf(cells: pa.Array, field: pa.Field) -> pa.Array:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    CountAltered: TypeAlias = Callable[[str, int], None]
-    """Counts altered cells: the reason, and how many."""
+    from cloudquery_s3.formats.encoder import CountAltered
+
     Render: TypeAlias = Callable[[pa.Array, CountAltered], "Cells"]
     """Turns a column into text. `CountAltered` hears of cells that are not written as they came."""
 

@@ -9,6 +9,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+BAD_INET: Final = "a network address that does not parse is written as it is"
 _BYTE: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _NORMAL_V4: Final = rf"^{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}/(3[0-2]|[12]?[0-9])$"
 _PREFIX: Final = re.compile(r"[0-9]{1,9}", re.ASCII)

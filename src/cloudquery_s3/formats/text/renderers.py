@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from cloudquery_s3.formats.encoder import unwritable
 from cloudquery_s3.formats.text.cells import Cells
 from cloudquery_s3.formats.text.constants import is_constant
 from cloudquery_s3.formats.text.rows import whole_text
@@ -19,7 +20,8 @@ from cloudquery_s3.table import extension_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cloudquery_s3.formats.text.cells import CountAltered, Render
+    from cloudquery_s3.formats.encoder import CountAltered
+    from cloudquery_s3.formats.text.cells import Render
 
 _NULL: Final = Cells(pa.nulls(1, pa.string()), constant=True)
 _SHORT_BYTES: Final = 1 << 16
@@ -35,20 +37,33 @@ class Renderers:
     def __init__(self, fields: Sequence[pa.Field], make: Callable[[pa.Field], Render]) -> None:
         self._renders = [make(field) for field in fields]
         self._groups = _groups(fields)
+        self._group_names = {
+            group[0]: f"column {', '.join(fields[index].name for index in group)}" for group in self._groups
+        }
 
     def __call__(self, columns: Sequence[pa.Array], counters: Sequence[CountAltered]) -> list[Cells]:
         """Return all columns as text, each altered cell counted for its own column."""
         done: dict[int, Cells] = {}
         for group in self._groups:
-            constant = {index for index in group if is_constant(columns[index])}
-            present = [index for index in group if not (index in constant and columns[index].null_count)]
-            parts = [columns[index].slice(0, 1) if index in constant else columns[index] for index in present]
-            together = _together(self._renders[group[0]], parts)
-            for index, part, one in zip_longest(present, parts, together):
-                times = len(columns[index]) if index in constant else 1
-                cells = one or self._renders[index](part, _repeated(counters[index], times))
-                done[index] = cells._replace(constant=True) if index in constant else cells
+            with unwritable(self._group_names[group[0]]):
+                self._render(group, columns, counters, done)
         return [done.get(index, _NULL) for index in range(len(columns))]
+
+    def _render(
+        self,
+        group: Sequence[int],
+        columns: Sequence[pa.Array],
+        counters: Sequence[CountAltered],
+        done: dict[int, Cells],
+    ) -> None:
+        constant = {index for index in group if is_constant(columns[index])}
+        present = [index for index in group if not (index in constant and columns[index].null_count)]
+        parts = [columns[index].slice(0, 1) if index in constant else columns[index] for index in present]
+        together = _together(self._renders[group[0]], parts)
+        for index, part, one in zip_longest(present, parts, together):
+            times = len(columns[index]) if index in constant else 1
+            cells = one or self._renders[index](part, _repeated(counters[index], times))
+            done[index] = cells._replace(constant=True) if index in constant else cells
 
 
 def _groups(fields: Sequence[pa.Field]) -> list[list[int]]:
