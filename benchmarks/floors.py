@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pybase64
 from zlib_ng import zlib_ng
 
-from cloudquery_s3.formats.gzip import DEFAULT_LEVEL
+from cloudquery_s3.formats.codecs.gzip import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

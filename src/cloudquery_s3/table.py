@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Extension: TypeAlias = Literal["json", "uuid", "inet", "mac", "interval_month", "interval_day_time"]
+Extension: TypeAlias = Literal["json", "uuid", "inet", "mac", "bool8", "interval_month", "interval_day_time"]
 """How a column's bytes are meant.
 
-`json`, `uuid`, `inet`, `mac` are CloudQuery's. The two intervals are Arrow types that pyarrow cannot show to Python:
+`json`, `uuid`, `inet`, `mac` are CloudQuery's; Arrow's own `arrow.json` and `arrow.uuid` are the same, and `bool8` is
+its `arrow.bool8`, a bool in an int8. The two intervals are Arrow types that pyarrow cannot show to Python:
 the reader of the IPC stream hands them on as int32 and int64 storage with this mark.
 """
 
@@ -18,7 +19,17 @@ EXTENSION_NAME: Final = b"ARROW:extension:name"
 """The field metadata key that names an extension type. The types are left unregistered on purpose: a batch then holds
 plain storage arrays, at any depth, and needs no unwrapping."""
 
-_EXTENSIONS: Final = frozenset({"json", "uuid", "inet", "mac", "interval_month", "interval_day_time"})
+_EXTENSIONS: Final[dict[str, Extension]] = {
+    "json": "json",
+    "uuid": "uuid",
+    "inet": "inet",
+    "mac": "mac",
+    "arrow.json": "json",
+    "arrow.uuid": "uuid",
+    "arrow.bool8": "bool8",
+    "interval_month": "interval_month",
+    "interval_day_time": "interval_day_time",
+}
 _TABLE_NAME: Final = b"cq:table_name"
 _PRIMARY_KEY: Final = b"cq:extension:primary_key"
 
@@ -26,7 +37,7 @@ _PRIMARY_KEY: Final = b"cq:extension:primary_key"
 def extension_of(field: pa.Field) -> Extension | None:
     """Return which extension type a field has, at any depth of nesting, or None for a plain Arrow type."""
     name = (field.metadata or {}).get(EXTENSION_NAME, b"").decode(errors="replace")
-    return cast("Extension", name) if name in _EXTENSIONS else None
+    return _EXTENSIONS.get(name)
 
 
 def table_name(schema: pa.Schema) -> str:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudquery_s3.formats.json_keys import ODD_KEY, ODD_NUMBER, NotJsonError, Rewritten, rewritten
+from cloudquery_s3.formats.columns.json_keys import ODD_KEY, ODD_NUMBER, NotJsonError, Rewritten, rewritten
 
 ODD_LETTERS = st.sampled_from('ab_9-.é"\\/ \u2028\U0001f600\n:,{')
 KEYS = st.text(st.one_of(ODD_LETTERS, st.sampled_from("abc")), max_size=4)

@@ -1,7 +1,7 @@
 """Any table, written by us, read by pyarrow and by DuckDB.
 
-What a reader must find is worked out cell by cell, in plain Python, from the contract's type table: an oracle that
-shares no code with the encoder.
+What a reader must find is worked out cell by cell, in plain Python, from the type table in docs/formats.md: an oracle
+that shares no code with the encoder.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.encoder import Alterations
-from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.parquet import NullInRequiredColumnError, Parquet
+from cloudquery_s3.formats.parquet import Parquet
+from cloudquery_s3.formats.parquet.columns import NullInRequiredColumnError
 from random_arrow import batch as random_batch
 from random_arrow import schemas
 

@@ -141,8 +141,8 @@ def test_half_surrogates() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text('a"\n,', max_size=6), max_size=30), st.integers(1, 12))
 def test_blocks_are_whole_rows(cells: list[str], size: int) -> None:
-    """Pieces of a CSV file, however small, join to the file, and each ends outside of quotes."""
+    """Blocks of a CSV file, however small, join to the file, and each ends outside of quotes."""
     file = "".join('"' + cell.replace('"', '""') + '"\n' for cell in cells).encode()
-    pieces = list(blocks(io.BytesIO(file), quotes=True, block_bytes=size))
-    assert b"".join(pieces) == file
-    assert all(piece.count(b'"') % 2 == 0 and piece.endswith(b"\n") for piece in pieces)
+    parts = list(blocks(io.BytesIO(file), quotes=True, block_bytes=size))
+    assert b"".join(parts) == file
+    assert all(part.count(b'"') % 2 == 0 and part.endswith(b"\n") for part in parts)

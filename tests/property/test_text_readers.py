@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import json as arrow_json
 
+from cloudquery_s3.formats.codecs.gzip import Gzip
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations
-from cloudquery_s3.formats.gzip import Gzip
 from cloudquery_s3.formats.json_lines import JsonLines
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ CSV_SCHEMA = pa.schema([SCHEMA.field(name) for name in CSV_TYPES])
 @SETTINGS
 @given(ROWS, st.sampled_from(",;\t"))
 def test_duckdb_reads_csv(tmp_path: Path, rows: list[dict[str, Any]], delimiter: str) -> None:
-    """DuckDB reads from CSV the rows that were sent, and tells NULL from an empty text (contract H23)."""
+    """DuckDB reads from CSV the rows that were sent, and tells NULL from an empty text."""
     flat = [{name: row[name] for name in CSV_TYPES} for row in rows]
     path = written(Csv(delimiter=delimiter), flat, CSV_SCHEMA, tmp_path / "rows.csv")
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in CSV_TYPES.items())
@@ -126,7 +126,7 @@ def test_duckdb_reads_csv(tmp_path: Path, rows: list[dict[str, Any]], delimiter:
 
 @pytest.mark.parametrize("level", [1, 5])
 def test_duckdb_reads_gzip(tmp_path: Path, level: int) -> None:
-    """DuckDB reads a compressed object of several compressed pieces."""
+    """DuckDB reads a compressed object of several compressed chunks."""
     rows = [{"n": number, "t": f"row {number}"} for number in range(30_000)]
     schema = pa.schema([SCHEMA.field("n"), SCHEMA.field("t")])
     path = written(Gzip(JsonLines(), level), rows, schema, tmp_path / "rows.json.gz")

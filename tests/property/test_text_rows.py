@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudquery_s3.formats.text import rows as text_rows
-from cloudquery_s3.formats.text.columns import Cells, Patch
+from cloudquery_s3.formats.text.cells import Cells, Overrides
 from cloudquery_s3.formats.text.constants import is_constant
-from cloudquery_s3.formats.text.rows import glue, glued_bytes, whole_text
+from cloudquery_s3.formats.text.rows import joined_bytes, joined_rows, whole_text
 from random_arrow import LEAVES, array
 
 SETTINGS = settings(max_examples=100, deadline=None)
 Column = tuple[Cells, list[str | None]]
 WORDS = st.sampled_from(["", "a", "long text " * 3, "é日", '"'])
-SHELLS = st.tuples(st.sampled_from(["", '"', "["]), st.sampled_from(["", '"', "]"]))
+ENCLOSURES = st.tuples(st.sampled_from(["", '"', "["]), st.sampled_from(["", '"', "]"]))
 KINDS = st.sampled_from([pa.string(), pa.large_string()])
 
 
@@ -33,19 +33,20 @@ def column(draw: st.DrawFn, count: int) -> Column:
         bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
         texts = pa.Array.from_buffers(texts.type, len(words), [bitmap, *texts.buffers()[1:]])
     valid = (valid or [True] * len(words))[offset:]
-    shells = tuple(draw(st.lists(SHELLS, min_size=1, max_size=3)))
-    which = draw(st.lists(st.integers(0, len(shells) - 1), min_size=count, max_size=count) | st.none())
-    patched = [row for row in range(count) if valid[row] and draw(st.integers(0, 5)) == 0]
-    patch = Patch(np.array(patched, np.int64), pa.array(["patched"] * len(patched), draw(KINDS))) if patched else None
-    cells = Cells(texts.slice(offset), shells, None if which is None else np.array(which, np.int8), patch)
+    enclosures = tuple(draw(st.lists(ENCLOSURES, min_size=1, max_size=3)))
+    which = draw(st.lists(st.integers(0, len(enclosures) - 1), min_size=count, max_size=count) | st.none())
+    overridden = [row for row in range(count) if valid[row] and draw(st.integers(0, 5)) == 0]
+    replacements = pa.array(["overridden"] * len(overridden), draw(KINDS))
+    overrides = Overrides(np.array(overridden, np.int64), replacements) if overridden else None
+    cells = Cells(texts.slice(offset), enclosures, None if which is None else np.array(which, np.int8), overrides)
     return cells, [shown(cells, words[offset:], row) if valid[row] else None for row in range(count)]
 
 
 def shown(cells: Cells, words: list[str], row: int) -> str:
-    """Return one value with its shell."""
-    before, after = cells.shells[0 if cells.which is None else int(cells.which[row])]
-    patched = cells.patch is not None and row in cells.patch.rows
-    return before + ("patched" if patched else words[row]) + after
+    """Return one value with its enclosure."""
+    before, after = cells.enclosures[0 if cells.which is None else int(cells.which[row])]
+    overridden = cells.overrides is not None and row in cells.overrides.rows
+    return before + ("overridden" if overridden else words[row]) + after
 
 
 @st.composite
@@ -68,9 +69,9 @@ def concatenated(columns: list[list[str | None]], between: list[str], null: str)
 @SETTINGS
 @given(tables(), st.sampled_from(["", "null"]))
 def test_rows_are_what_concatenation_makes(table: tuple[list[Column], list[str]], null: str) -> None:
-    """Every cell stands in its own shell, in its own row, between its literals, whatever its column is made of."""
+    """Every cell stands in its own enclosure, in its own row, between its literals, whatever its column is made of."""
     columns, between = table
-    rows = glue([cells for cells, _ in columns], between, null, len(columns[0][1]))
+    rows = joined_rows([cells for cells, _ in columns], between, null, len(columns[0][1]))
     assert rows.to_pylist() == concatenated([expected for _, expected in columns], between, null)
 
 
@@ -93,10 +94,10 @@ def test_bytes_of_blocks_and_constant_columns_are_those_of_the_rows(
     given_columns, expected = [], []
     for cells, shown_cells in columns:
         constant = count and data.draw(st.booleans())
-        one = cells.patch is None or 0 not in cells.patch.rows
+        one = cells.overrides is None or 0 not in cells.overrides.rows
         if constant and one:
             which = None if cells.which is None else cells.which[:1]
-            given_columns.append(Cells(cells.text.slice(0, 1), cells.shells, which, constant=True))
+            given_columns.append(Cells(cells.text.slice(0, 1), cells.enclosures, which, constant=True))
             expected.append(shown_cells[:1] * count)
         else:
             given_columns.append(cells)
@@ -104,8 +105,8 @@ def test_bytes_of_blocks_and_constant_columns_are_those_of_the_rows(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_rows, "_BLOCK_BYTES", data.draw(st.integers(1, 200)))
         patch.setattr(text_rows, "_SMALL_LIMIT", data.draw(st.integers(0, 200)))
-        chunks = glued_bytes(given_columns, between, "null", count)
-        rows = glue(given_columns, between, "null", count)
+        chunks = joined_bytes(given_columns, between, "null", count)
+        rows = joined_rows(given_columns, between, "null", count)
     assert rows.to_pylist() == concatenated(expected, between, "null")
     assert b"".join(chunks).decode() == "".join(rows.to_pylist())
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudquery_s3.formats.athena import Athena
+from cloudquery_s3.formats.codecs.gzip import DEFAULT_LEVEL, Gzip
 from cloudquery_s3.formats.csv import Csv
-from cloudquery_s3.formats.gzip import DEFAULT_LEVEL, Gzip
 from cloudquery_s3.formats.json_lines import JsonLines
 from cloudquery_s3.formats.parquet import Parquet
 from cloudquery_s3.spec import CsvSpec, ParquetSpec

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.json_keys import ODD_KEY, ODD_NUMBER, NotJsonError, rewritten
-from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.retype import Retyped, retype
+from cloudquery_s3.formats.columns.conversion import Conversion, conversion_of, converted
+from cloudquery_s3.formats.columns.json_keys import ODD_KEY, ODD_NUMBER, NotJsonError, rewritten
+from cloudquery_s3.formats.columns.normalise import Normaliser
+from cloudquery_s3.formats.columns.per_schema import PerSchema
+from cloudquery_s3.formats.text.json_cells import HALF_SURROGATES
 from cloudquery_s3.formats.text.nested import mark_of
+from cloudquery_s3.formats.text.utf8 import NOT_UTF8, utf8_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudquery_s3.chunk import Chunk
-    from cloudquery_s3.formats.encoder import Alterations, EncodedFile, Encoder, Format
+    from cloudquery_s3.formats.encoder import Alterations, CountAltered, EncodedFile, Encoder, Format
 
 _RENAMED = "JSON keys are rewritten for Athena"
 _NOT_JSON = "JSON that does not parse keeps its keys"
@@ -27,29 +31,33 @@ class Athena:
     """Another format, its JSON rewritten first: at any depth of list, struct and map.
 
     Keys inside JSON become ASCII letters, digits and underscores, sorted; values stay as they are, to the last digit.
-    JSON `null` stays, text that is not JSON stays as it is. A value that loses its key to another one is counted.
+    JSON `null` stays, text that is not JSON stays as it is. A value that loses its key to another one, be it one that
+    differs in case alone, is counted.
 
-    Source: contract E, without H16 (precision), H17 (random winners) and H18 (failures, lost nulls, nested JSON).
+    Source: docs/formats.md, "For Athena"; what the reference loses: docs/compatibility.md, "File contents".
     """
 
     def __init__(self, inner: Format) -> None:
         self._inner = inner
+        self._rows = PerSchema(_Rows)
         self.fixed_schema = inner.fixed_schema
         self.content_type = inner.content_type
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
         """Return the encoder of one new object."""
-        return _AthenaEncoder(self._inner.encoder(Normaliser(schema).schema, alterations), alterations)
+        inner = self._inner.encoder(self._rows(schema).normalise.schema, alterations)
+        return _AthenaEncoder(inner, alterations, self._rows)
 
 
 class _AthenaEncoder:
-    def __init__(self, inner: Encoder, alterations: Alterations) -> None:
+    def __init__(self, inner: Encoder, alterations: Alterations, rows_of: PerSchema[_Rows]) -> None:
         self._inner = inner
         self._alterations = alterations
-        self._rows: _Rows | None = None
+        self._rows_of = rows_of
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        return self._inner.write([self._rows_of(batch.schema).rewritten(batch) for batch in batches])
+        # an object of JSON lines may hold rows of several schemas
+        return self._inner.write([self._rows_of(one.schema).rewritten(one, self._alterations) for one in batches])
 
     def finish(self) -> EncodedFile:
         return self._inner.finish()
@@ -57,63 +65,44 @@ class _AthenaEncoder:
     def discard(self) -> None:
         self._inner.discard()
 
-    def _rows_of(self, schema: pa.Schema) -> _Rows:
-        # not only at the start: an object of JSON lines may hold rows of several schemas
-        if self._rows is None or not self._rows.schema.equals(schema, check_metadata=True):
-            self._rows = _Rows(schema, self._alterations)
-        return self._rows
-
 
 class _Rows:
     """Rewrites the batches of one schema."""
 
-    def __init__(self, schema: pa.Schema, alterations: Alterations) -> None:
-        self.schema = schema
-        self._normalise = Normaliser(schema)
-        self._converts = [
-            retype(field, _Column(field.name, alterations).leaf).convert for field in self._normalise.schema
-        ]
+    def __init__(self, schema: pa.Schema) -> None:
+        self.normalise = Normaliser(schema)
+        self._converts = [conversion_of(field, _leaf).convert for field in self.normalise.schema]
 
-    def rewritten(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        batch = self._normalise(batch)
+    def rewritten(self, batch: pa.RecordBatch, alterations: Alterations) -> pa.RecordBatch:
+        batch = self.normalise(batch, alterations)
         if not any(self._converts):
             return batch
-        arrays = [
-            array if convert is None else convert(array)
-            for array, convert in zip(batch.columns, self._converts, strict=True)
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+        return converted(batch.columns, batch.schema, self._converts, alterations)
 
 
-class _Column:
-    """Finds the JSON in one column."""
+def _leaf(field: pa.Field) -> Conversion | None:
+    return Conversion(field, _rewritten_cells) if mark_of(field) == "json" else None
 
-    def __init__(self, name: str, alterations: Alterations) -> None:
-        self._name = name
-        self._alterations = alterations
 
-    def leaf(self, field: pa.Field) -> Retyped | None:
-        return Retyped(field, self._cells) if mark_of(field) == "json" else None
-
-    def _cells(self, cells: pa.Array) -> pa.Array:
-        texts: list[bytes | None] = []
-        renamed = dropped = unparsable = 0
-        octets = cells.cast(pa.large_binary())
-        flags = [pc.match_substring_regex(octets, odd).to_pylist() for odd in (ODD_KEY, ODD_NUMBER)]
-        for cell, odd_keys, odd_numbers in zip(octets.to_pylist(), *flags, strict=True):
-            if cell is None:
-                texts.append(None)
-                continue
-            try:
-                new = rewritten(cell, odd_keys=odd_keys, odd_numbers=odd_numbers)
-            except NotJsonError:
-                unparsable += 1
-                texts.append(cell)
-                continue
-            texts.append(new.text)
-            renamed += new.renamed
-            dropped += new.dropped
-        self._alterations.add(self._name, _RENAMED, renamed)
-        self._alterations.add(self._name, _COLLISION, dropped)
-        self._alterations.add(self._name, _NOT_JSON, unparsable)
-        return pa.array(texts, pa.large_binary()).cast(cells.type, safe=False)
+def _rewritten_cells(cells: pa.Array, count_altered: CountAltered) -> pa.Array:
+    texts, changed = utf8_text(cells)
+    count_altered(NOT_UTF8, changed)
+    documents: list[bytes | None] = []
+    totals: Counter[str] = Counter()
+    octets = texts.cast(pa.large_binary())
+    flags = [pc.match_substring_regex(octets, odd).to_pylist() for odd in (ODD_KEY, ODD_NUMBER)]
+    for cell, odd_keys, odd_numbers in zip(octets.to_pylist(), *flags, strict=True):
+        if cell is None:
+            documents.append(None)
+            continue
+        try:
+            new = rewritten(cell, odd_keys=odd_keys, odd_numbers=odd_numbers)
+        except NotJsonError:
+            totals[_NOT_JSON] += 1
+            documents.append(cell)
+            continue
+        documents.append(new.text)
+        totals.update({_RENAMED: new.renamed, _COLLISION: new.dropped, HALF_SURROGATES: new.mended})
+    for reason, count in totals.items():
+        count_altered(reason, count)
+    return pa.array(documents, pa.large_binary()).cast(cells.type, safe=False)

@@ -1,11 +1,6 @@
-"""CSV with as few quotes as the reference writes.
+"""CSV.
 
-Differences from the reference, all of them on purpose: an empty string is `""` and differs from NULL; in a table of one
-column NULL is `""` too, since a blank line is no row; a column of type null is empty, not `(null)` (all contract H23).
-A network address that does not parse is written as it is (H20), a timestamp in an unknown zone in UTC (H21); either
-stops the table in the reference. float16 is right (H22).
-
-Source: contract D.1, D.3, D.4.
+Source: docs/formats.md, "Text, to the byte"; what differs from the reference: docs/compatibility.md, "File contents".
 """
 
 from __future__ import annotations
@@ -15,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from cloudquery_s3.formats.columns.normalise import Normaliser
+from cloudquery_s3.formats.columns.per_schema import PerSchema
 from cloudquery_s3.formats.encoder import Tally
-from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.per_schema import PerSchema
+from cloudquery_s3.formats.text.batches import rebatched
 from cloudquery_s3.formats.text.csv_cells import csv_renderer, quoted_where_needed
-from cloudquery_s3.formats.text.pieces import pieces
 from cloudquery_s3.formats.text.renderers import Renderers
-from cloudquery_s3.formats.text.rows import glued_bytes, whole_text
+from cloudquery_s3.formats.text.rows import joined_bytes, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +37,10 @@ class Csv:
     fixed_schema = True
     content_type = "text/csv"
 
-    def __init__(self, *, delimiter: str = ",", skip_header: bool = False) -> None:
+    def __init__(self, *, delimiter: str = ",", skip_header: bool = False, timestamp_separator: str = "T") -> None:
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in _NO_DELIMITERS:
             raise ValueError("the delimiter must be one byte, and neither a quote nor a line break")
-        self._rows = PerSchema(partial(_Rows, delimiter))
+        self._rows = PerSchema(partial(_Rows, delimiter, timestamp_separator))
         self._skip_header = skip_header
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
@@ -61,7 +56,7 @@ class _CsvEncoder:
         self._tally = Tally()
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        rows = (chunk for piece in pieces(batches) for chunk in self._lines(piece))
+        rows = (chunk for batch in rebatched(batches) for chunk in self._lines(batch))
         return [*self._header(), *rows]
 
     def finish(self) -> EncodedFile:
@@ -70,8 +65,8 @@ class _CsvEncoder:
     def discard(self) -> None:
         pass
 
-    def _lines(self, piece: pa.RecordBatch) -> list[Chunk]:
-        rows = self._rows.normalise(piece)
+    def _lines(self, batch: pa.RecordBatch) -> list[Chunk]:
+        rows = self._rows.normalise(batch, self._alterations)
         self._tally.add(rows)
         return self._rows.lines(rows, self._alterations)
 
@@ -85,20 +80,20 @@ class _CsvEncoder:
 class _Rows:
     """Renders batches of one schema."""
 
-    def __init__(self, delimiter: str, schema: pa.Schema) -> None:
+    def __init__(self, delimiter: str, separator: str, schema: pa.Schema) -> None:
         self.normalise = Normaliser(schema)
         fields = list(self.normalise.schema)
-        self._renderers = Renderers(fields, partial(csv_renderer, delimiter=ord(delimiter)))
-        names = quoted_where_needed(pa.array(schema.names, pa.string()), ord(delimiter))
+        self._renderers = Renderers(fields, partial(csv_renderer, delimiter=ord(delimiter), separator=separator))
+        names = quoted_where_needed(pa.array(self.normalise.schema.names, pa.string()), ord(delimiter))
         self.header = f"{delimiter.join(whole_text(names).to_pylist())}\n".encode()
         self._between = ["", *[delimiter] * (len(fields) - 1), "\n"]
         # in a table of one column NULL must not be written as nothing: a blank line is no row
         self._null = '""' if len(fields) == 1 else ""
 
-    def lines(self, piece: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
+    def lines(self, batch: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
         """Render a normalised batch."""
-        names = piece.schema.names
+        names = batch.schema.names
         if not names:
-            return [b"\n" * piece.num_rows]
-        cells = self._renderers(piece.columns, [partial(alterations.add, name) for name in names])
-        return glued_bytes(cells, self._between, self._null, piece.num_rows)
+            return [b"\n" * batch.num_rows]
+        cells = self._renderers(batch.columns, [alterations.of(name) for name in names])
+        return joined_bytes(cells, self._between, self._null, batch.num_rows)

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from cloudquery_s3.committed import FileStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
     from cloudquery_s3.chunk import Chunk
 
 
+_LONGEST: Final = 300
+
+CountAltered: TypeAlias = "Callable[[str, int], None]"
+"""Counts altered cells of one column: the reason, and how many."""
+
+
 class Alterations:
     """How many cells of an object were not written as they came, by column and reason.
 
     An alteration is never a loss: the cell is there in another form (`JSON that does not parse is written as a
-    string`). The writer reports each column and reason once per table.
+    string`). The writer warns of each column and reason once per table.
     """
 
     def __init__(self) -> None:
@@ -30,6 +37,36 @@ class Alterations:
         """Count `cells` altered cells of a column; none is not counted."""
         if cells:
             self.cells[column, reason] += cells
+
+    def of(self, column: str) -> CountAltered:
+        """Return what counts the altered cells of one column."""
+        return partial(self.add, column)
+
+
+class UnwritableError(ValueError):
+    """Rows cannot be written in a format; the message names column and type, never what a cell holds."""
+
+
+class unwritable:  # noqa: N801 - used as a statement, like contextlib's
+    """Turns whatever goes wrong into an UnwritableError about `what`; libraries' own texts may quote cells.
+
+    A class, since a generator would cost more than some columns do.
+
+    Raises:
+        UnwritableError: it went wrong.
+    """
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, UnwritableError):
+            raise UnwritableError(f"{self._what[:_LONGEST]} cannot be written ({type(error).__name__})") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +116,7 @@ class Encoder(Protocol):
         Parquet makes one row group (or several, by `max_row_group_length`) of each call: hold rows, call once.
 
         Raises:
-            pyarrow.ArrowException, ValueError: the rows cannot be written in this format; nothing may be written after
-                that but `discard`.
+            UnwritableError: the rows cannot be written in this format; nothing may be done after that but `discard`.
         """
 
     def finish(self) -> EncodedFile:
@@ -97,7 +133,7 @@ class Format(Protocol):
     """Whether one object can only hold rows of one schema (Parquet, CSV), or each row describes itself (JSON)."""
 
     content_type: str
-    """The Content-Type of its objects. Source: contract C.7."""
+    """The Content-Type of its objects. Source: docs/formats.md."""
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
         """Return the encoder of one new object of a table with this schema."""

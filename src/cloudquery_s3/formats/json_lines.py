@@ -1,9 +1,6 @@
 """JSON lines: one object a row, keys sorted, every column present.
 
-Differences from the reference, all of them on purpose: a JSON cell that is not JSON is a string and no error (contract
-H19); a timestamp in an unknown zone is in UTC and no error (H21); float16 is right, and its NaN valid JSON (H22).
-
-Source: contract D.2, D.3, D.4.
+Source: docs/formats.md, "Text, to the byte"; what differs from the reference: docs/compatibility.md, "File contents".
 """
 
 from __future__ import annotations
@@ -11,11 +8,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloudquery_s3.formats.columns.normalise import Normaliser
+from cloudquery_s3.formats.columns.per_schema import PerSchema
 from cloudquery_s3.formats.encoder import Tally
-from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.per_schema import PerSchema
-from cloudquery_s3.formats.text.nested import ObjectText
-from cloudquery_s3.formats.text.pieces import pieces
+from cloudquery_s3.formats.text.batches import rebatched
+from cloudquery_s3.formats.text.nested import ObjectText, Style
 from cloudquery_s3.table import same_columns
 
 if TYPE_CHECKING:
@@ -33,8 +30,8 @@ class JsonLines:
     fixed_schema = False
     content_type = "application/json"
 
-    def __init__(self) -> None:
-        self._rows = PerSchema(_Rows)
+    def __init__(self, *, timestamp_separator: str = "T") -> None:
+        self._rows = PerSchema(partial(_Rows, timestamp_separator))
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
         """Return the encoder of one new object."""
@@ -49,7 +46,7 @@ class _JsonLinesEncoder:
         self._tally = Tally()
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        return [chunk for piece in pieces(batches) for chunk in self._lines(piece)]
+        return [chunk for batch in rebatched(batches) for chunk in self._lines(batch)]
 
     def finish(self) -> EncodedFile:
         return self._tally.file([])
@@ -57,10 +54,10 @@ class _JsonLinesEncoder:
     def discard(self) -> None:
         pass
 
-    def _lines(self, piece: pa.RecordBatch) -> list[Chunk]:
-        if not same_columns(self._rows.schema, piece.schema):
-            self._rows = self._rows_of(piece.schema)
-        rows = self._rows.normalise(piece)
+    def _lines(self, batch: pa.RecordBatch) -> list[Chunk]:
+        if not same_columns(self._rows.schema, batch.schema):
+            self._rows = self._rows_of(batch.schema)
+        rows = self._rows.normalise(batch, self._alterations)
         self._tally.add(rows)
         return self._rows.lines(rows, self._alterations)
 
@@ -68,12 +65,12 @@ class _JsonLinesEncoder:
 class _Rows:
     """Renders batches of one schema."""
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, separator: str, schema: pa.Schema) -> None:
         self.schema = schema
         self.normalise = Normaliser(schema)
-        self._objects = ObjectText(list(self.normalise.schema), html=False, end="}\n")
+        self._objects = ObjectText(list(self.normalise.schema), Style(html=False, separator=separator), end="}\n")
 
     def lines(self, batch: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
         """Render a normalised batch."""
-        reports = [partial(alterations.add, name) for name in self.normalise.schema.names]
-        return self._objects.bytes(batch.columns, reports, batch.num_rows)
+        counters = [alterations.of(name) for name in self.normalise.schema.names]
+        return self._objects.bytes(batch.columns, counters, batch.num_rows)

@@ -9,9 +9,9 @@ import pytest
 
 from cloudquery_s3.committed import ColumnStatistics
 from cloudquery_s3.formats.athena import Athena
+from cloudquery_s3.formats.codecs.gzip import Gzip
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations
-from cloudquery_s3.formats.gzip import Gzip
 from cloudquery_s3.formats.json_lines import JsonLines
 from cloudquery_s3.formats.parquet import Parquet
 

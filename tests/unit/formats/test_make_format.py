@@ -21,7 +21,7 @@ from cloudquery_s3.spec import Spec
     ],
 )
 def test_formats(options: dict[str, object], content_type: str, *, fixed_schema: bool) -> None:
-    """Each spec gives its format, with the reference's content type (contract C.7)."""
+    """Each spec gives its format, with the reference's content type."""
     document = {"bucket": "b", "region": "r", "path": "{{UUID}}", **options}
     chosen = make_format(Spec.parse(json.dumps(document).encode(), invocation_id=""))
     assert (chosen.content_type, chosen.fixed_schema) == (content_type, fixed_schema)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from cloudquery_s3.formats.normalise import Normaliser, normalise, normalise_schema
+from cloudquery_s3.formats.columns.normalise import Normaliser
+from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.table import extension_of
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ def values(array: pa.Array) -> list[Any]:
     return [value.bytes if hasattr(value, "bytes") else value for value in array.to_pylist()]
 
 
+def normalise(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch in core types."""
+    return Normaliser(batch.schema)(batch, Alterations())
+
+
 @pytest.mark.parametrize("name", COLUMNS)
 def test_types_become_core_types(name: str) -> None:
     """A column of a rarer type has the same values in a core type, whatever slice it is of a larger one."""
@@ -89,7 +95,7 @@ def test_types_become_core_types(name: str) -> None:
             reduced = normalise(batch)
             reduced.validate(full=True)
             assert reduced.schema.field("x").type == kind
-            assert reduced.schema.equals(normalise_schema(batch.schema), check_metadata=True)
+            assert reduced.schema.equals(Normaliser(batch.schema).schema, check_metadata=True)
             assert values(reduced["x"]) == values(column)[start : start + length]
 
 
@@ -130,7 +136,7 @@ def test_fields_keep_all_but_their_type() -> None:
         ],
         metadata={"cq:table_name": "t"},
     )
-    reduced = normalise_schema(schema)
+    reduced = Normaliser(schema).schema
     assert reduced.metadata == {b"cq:table_name": b"t"}
     assert reduced.field("d").equals(pa.field("d", pa.binary(), nullable=False, metadata=mark), check_metadata=True)
     item = reduced.field("l").type.value_field
@@ -155,5 +161,5 @@ def test_core_types_cost_nothing(kind: Callable[[], pa.DataType]) -> None:
     schema = pa.schema([pa.field("x", kind())])
     batch = pa.record_batch([pa.nulls(2, kind())], schema=schema)
     assert normalise(batch) is batch
-    assert normalise_schema(schema) is schema
+    assert Normaliser(schema).schema is schema
     assert Normaliser(schema).idle

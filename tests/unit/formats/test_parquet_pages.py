@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from cloudquery_s3.formats.parquet import rows_at_once
+from cloudquery_s3.formats.parquet.encoder import rows_at_once
 
 MIB = 1 << 20
 

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloudquery_s3.formats.encoder import Alterations
-from cloudquery_s3.formats.parquet import NullInRequiredColumnError, Parquet
+from cloudquery_s3.formats.parquet import Parquet
+from cloudquery_s3.formats.parquet.columns import NullInRequiredColumnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ def test_late_null_in_a_required_member(shape: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("start", [0, 1, 2, 9])
 def test_slices_keep_their_nulls(shape: str, start: int) -> None:
-    """A batch cut from a larger one keeps the validity of its own rows (contract H3)."""
+    """A batch cut from a larger one keeps the validity of its own rows."""
     kind, around = SHAPES[shape]
     rows = [None, around(1), None, around(2), around(3), None, None, around(4), around(5), None, around(6), None]
     column = pa.array(rows, kind)
@@ -82,7 +83,7 @@ def test_slices_keep_their_nulls(shape: str, start: int) -> None:
 
 
 def test_slices_of_converted_members_keep_their_nulls() -> None:
-    """Likewise where members are converted to text on the way (contract H3)."""
+    """Likewise where members are converted to text on the way."""
     kind = pa.struct([U, pa.field("d", pa.list_(pa.duration("s")))])
     rows = [None, {"u": b"a" * 16, "d": [1, None]}, None, {"u": b"b" * 16, "d": None}, {"u": b"c" * 16, "d": []}]
     column = pa.array(rows, kind)

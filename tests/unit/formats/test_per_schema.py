@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from cloudquery_s3.formats.per_schema import PerSchema
+from cloudquery_s3.formats.columns.per_schema import PerSchema
 
 
 def test_equal_schemas_share_what_is_made_of_them() -> None:

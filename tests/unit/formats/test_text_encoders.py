@@ -11,7 +11,7 @@ import pytest
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.formats.json_lines import JsonLines
-from cloudquery_s3.formats.text.pieces import pieces
+from cloudquery_s3.formats.text.batches import rebatched
 
 if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import Format
@@ -45,11 +45,11 @@ def test_keys_are_sorted_with_their_closing_quote() -> None:
     assert written(JsonLines(), batch) == b'{"B":1,"a b":1,"a!":1,"a":1,"b":1}\n'
 
 
-def test_of_columns_with_one_name_the_last_is_written() -> None:
-    """JSON has the last of two columns of a name, CSV has both."""
+def test_columns_of_one_name_are_written_under_two() -> None:
+    """Of two columns of one name, no value is lost: the later one has another name."""
     batch = pa.record_batch([pa.array([1]), pa.array([2])], names=["a", "a"])
-    assert written(JsonLines(), batch) == b'{"a":2}\n'
-    assert written(Csv(), batch) == b"a,a\n1,2\n"
+    assert written(JsonLines(), batch) == b'{"a":1,"a_2":2}\n'
+    assert written(Csv(), batch) == b"a,a_2\n1,2\n"
 
 
 def test_html_is_escaped_in_lists_and_maps_only() -> None:
@@ -69,20 +69,20 @@ def test_html_is_escaped_in_lists_and_maps_only() -> None:
 
 
 def test_null_and_empty_differ_in_csv() -> None:
-    """NULL is nothing, an empty text or binary value is two quotes (contract H23)."""
+    """NULL is nothing, an empty text or binary value is two quotes."""
     batch = table(a=["", None], b=[b"", None], c=[1, 2])
     assert written(Csv(skip_header=True), batch) == b'"","",1\n,,2\n'
 
 
 def test_a_table_of_one_column_has_no_blank_line() -> None:
-    """NULL of a table's only column is two quotes, so that every row is a line that readers count (contract H23)."""
+    """NULL of a table's only column is two quotes, so that every row is a line that readers count."""
     assert written(Csv(), table(a=["", None, "x"])) == b'a\n""\n""\nx\n'
     assert written(Csv(), table(a=[None, 5])) == b'a\n""\n5\n'
     assert written(Csv(), pa.record_batch([pa.nulls(2)], names=["a"])) == b'a\n""\n""\n'
 
 
 def test_a_column_of_nulls_is_empty_in_csv() -> None:
-    """A column of type null is empty, where the reference has "(null)" (contract H23)."""
+    """A column of type null is empty, where the reference has "(null)"."""
     assert written(Csv(), table(a=pa.nulls(1), b=[1])) == b"a,b\n,1\n"
 
 
@@ -121,7 +121,7 @@ def test_rows_without_columns_are_counted() -> None:
 
 
 def test_json_lines_take_rows_of_another_schema() -> None:
-    """Rows of two schemas in one object each have their own keys: no value lands under another name (contract H9)."""
+    """Rows of two schemas in one object each have their own keys: no value lands under another name."""
     one, other = table(a=[1], b=[2]), table(b=["x"], a=["y"])
     encoder = JsonLines().encoder(one.schema, Alterations())
     lines = b"".join(encoder.write([one, other]) + encoder.write([one]))
@@ -181,26 +181,26 @@ def test_json_nested_beyond_what_a_parser_follows_is_a_string() -> None:
     assert sum(alterations.cells.values()) == 1
 
 
-def test_pieces_keep_rows_order_and_columns() -> None:
+def test_rebatching_keep_rows_order_and_columns() -> None:
     """Batches are merged and divided without losing a row, and never merged across different columns."""
     many = [table(a=[row]) for row in range(100)]
-    assert [piece.num_rows for piece in pieces(many)] == [100]
+    assert [batch.num_rows for batch in rebatched(many)] == [100]
     other = table(b=[1])
-    assert [piece.schema.names for piece in pieces([many[0], other, many[1]])] == [["a"], ["b"], ["a"]]
+    assert [batch.schema.names for batch in rebatched([many[0], other, many[1]])] == [["a"], ["b"], ["a"]]
     large = table(a=np.arange(100_000))
-    parts = list(pieces([large]))
+    parts = list(rebatched([large]))
     assert len(parts) > 1
     assert pa.Table.from_batches(parts).equals(pa.Table.from_batches([large]))
-    assert list(pieces([table(a=pa.array([], pa.int64()))])) == []
+    assert list(rebatched([table(a=pa.array([], pa.int64()))])) == []
     wide = table(a=["x" * 10_000_000] * 3)
-    assert [piece.num_rows for piece in pieces([wide])] == [1, 1, 1]
+    assert [batch.num_rows for batch in rebatched([wide])] == [1, 1, 1]
 
 
-def test_pieces_ignore_metadata_that_makes_no_column() -> None:
+def test_rebatching_ignore_metadata_that_makes_no_column() -> None:
     """Batches whose schemas differ in descriptions alone are merged."""
     one, other = table(a=[1]), table(a=[2]).replace_schema_metadata({"cq:table_title": "T"})
-    merged = list(pieces([one, other]))
-    assert [piece.column("a").to_pylist() for piece in merged] == [[1, 2]]
+    merged = list(rebatched([one, other]))
+    assert [batch.column("a").to_pylist() for batch in merged] == [[1, 2]]
 
 
 def test_discard_is_harmless() -> None:
@@ -212,6 +212,6 @@ def test_discard_is_harmless() -> None:
 
 
 def test_formats_name_their_content_type() -> None:
-    """Objects are labelled as contract C.7 says, and only CSV needs one schema for an object."""
+    """Objects are labelled as docs/formats.md says, and only CSV needs one schema for an object."""
     assert (JsonLines().content_type, JsonLines().fixed_schema) == ("application/json", False)
     assert (Csv().content_type, Csv().fixed_schema) == ("text/csv", True)

@@ -7,9 +7,9 @@ import gzip
 import pyarrow as pa
 import pytest
 
+from cloudquery_s3.formats.codecs.gzip import Gzip
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations
-from cloudquery_s3.formats.gzip import Gzip
 from cloudquery_s3.formats.json_lines import JsonLines
 
 ROWS = pa.record_batch({"n": pa.array(range(200_000)), "s": pa.array(["some text, twice"] * 200_000)})
@@ -26,7 +26,7 @@ def test_every_level_holds_the_same_bytes(level: int) -> None:
 
 
 def test_the_header_is_the_references() -> None:
-    """The member has no name, no time and an unknown operating system. Source: contract D.1."""
+    """The member has no name, no time and an unknown operating system."""
     encoder = Gzip(Csv()).encoder(ROWS.schema, Alterations())
     data = b"".join([*encoder.write([ROWS.slice(0, 1)]), *encoder.finish().chunks])
     assert data[:10] == bytes.fromhex("1f8b08000000000000ff")

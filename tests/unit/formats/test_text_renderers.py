@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from cloudquery_s3.formats.text.nested import json_renderer
+from cloudquery_s3.formats.text.nested import Style, json_renderer
 from cloudquery_s3.formats.text.renderers import Renderers
 from cloudquery_s3.formats.text.rows import whole_text
 
 if TYPE_CHECKING:
-    from cloudquery_s3.formats.text.columns import Report
+    from cloudquery_s3.formats.text.cells import CountAltered
 
 JSON = {"ARROW:extension:name": "json"}
 
@@ -22,18 +22,18 @@ def rendered(fields: list[pa.Field], columns: list[list[Any]]) -> tuple[list[lis
     """Return what is written of each cell, and how many cells of each column are altered."""
     altered: Counter[str] = Counter()
 
-    def report_of(name: str) -> Report:
+    def counter_of(name: str) -> CountAltered:
         return lambda _, cells: altered.update({name: cells})
 
     arrays = [pa.array(cells, field.type) for field, cells in zip(fields, columns, strict=True)]
-    renderers = Renderers(fields, partial(json_renderer, html=False))
+    renderers = Renderers(fields, partial(json_renderer, style=Style(html=False)))
     texts = []
-    for cells, column in zip(renderers(arrays, [report_of(field.name) for field in fields]), columns, strict=True):
+    for cells, column in zip(renderers(arrays, [counter_of(field.name) for field in fields]), columns, strict=True):
         texts.append(whole_text(cells).to_pylist() * (len(column) if cells.constant else 1))
     return texts, +altered
 
 
-def test_altered_cells_are_reported_to_their_own_column() -> None:
+def test_altered_cells_are_counted_for_their_own_column() -> None:
     """Cells that are no JSON are counted by column, also where columns go together and where one is constant."""
     fields = [pa.field(name, pa.binary(), metadata=JSON) for name in "abc"]
     texts, altered = rendered(fields, [[b"{}", b"[]", b"1"], [b"{", b"2", b"]"], [b"x", b"x", b"x"]])

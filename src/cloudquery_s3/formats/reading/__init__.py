@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 import pyarrow as pa
 from isal import igzip, igzip_lib
 
-from cloudquery_s3.formats.normalise import Normaliser
+from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.reading.columns import UnreadableError, batch_of, described
 from cloudquery_s3.formats.reading.csv_rows import csv_rows
 from cloudquery_s3.formats.reading.json_rows import json_rows

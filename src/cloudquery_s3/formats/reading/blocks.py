@@ -1,4 +1,4 @@
-"""A text file in pieces of whole rows, so that it is never unpacked as a whole."""
+"""A text file in blocks of whole rows, so that it is never unpacked as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCK_BYTES: Final = 1 << 20
 
 
 def blocks(file: BinaryIO, *, quotes: bool, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Yield the file in order, in pieces that end where a row ends, of about `block_bytes` or one longer row.
+    """Yield the file in order, in blocks that end where a row ends, of about `block_bytes` or one longer row.
 
     A row ends with a line feed; with `quotes`, only with one that stands outside of `"`, as in CSV.
     """

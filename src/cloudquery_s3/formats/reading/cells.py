@@ -1,6 +1,6 @@
 """Text back into the values that it was made of: the inverse of `formats.text`, for every type that is not nested.
 
-Source: contract D.3, D.4.
+Source: docs/formats.md, "What a column becomes".
 """
 
 from __future__ import annotations

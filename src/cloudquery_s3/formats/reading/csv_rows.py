@@ -59,8 +59,8 @@ def _header_names(header: bytes, delimiter: str) -> list[str]:
 
 
 def _delimiters_outside_quotes(row: bytes, delimiter: str) -> int:
-    # every other piece between quotes is outside of them
-    return sum(piece.count(delimiter.encode()) for piece in row.split(b'"')[::2])
+    # every other part between quotes is outside of them
+    return sum(part.count(delimiter.encode()) for part in row.split(b'"')[::2])
 
 
 def _cells(rows: bytes, columns: int, delimiter: str) -> list[pa.Array]:

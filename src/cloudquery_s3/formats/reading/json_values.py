@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
+from cloudquery_s3.formats.columns.conversion import is_list_like
 from cloudquery_s3.formats.reading.cells import from_text
 from cloudquery_s3.formats.reading.columns import listed, validity_of
-from cloudquery_s3.formats.retype import is_list_like
 from cloudquery_s3.formats.text.nested import mark_of
 
 if TYPE_CHECKING:

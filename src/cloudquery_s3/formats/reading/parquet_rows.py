@@ -1,6 +1,6 @@
 """Parquet back into rows: the types that the file has into those that the table has.
 
-Source: contract D.3 (the Parquet column of the type table), read backwards.
+Source: docs/formats.md, "What a column becomes", read from right to left.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
+from cloudquery_s3.formats.columns.conversion import Convert, is_list_like, rebuilt
 from cloudquery_s3.formats.reading.cells import from_text
 from cloudquery_s3.formats.reading.columns import batch_of, described, listed, places
-from cloudquery_s3.formats.retype import Convert, is_list_like, rebuilt
 from cloudquery_s3.formats.text.nested import mark_of
 
 if TYPE_CHECKING:
@@ -69,15 +69,20 @@ def _restored(cells: pa.Array, field: pa.Field) -> pa.Array:
         children = [_restored(member, child) for member, child in zip(members, kind, strict=True)]
         return pa.Array.from_buffers(kind, len(cells), [_bitmap(cells)], children=children)
     if types.is_map(kind):
-        converts: list[Convert | None] = [
-            functools.partial(_restored, field=child) for child in (kind.key_field, kind.item_field)
-        ]
-        return rebuilt(cells, kind, converts)
+        return rebuilt(cells, kind, [_restoring(kind.key_field), _restoring(kind.item_field)], _uncounted)
     if is_list_like(kind):
         lengths = pc.list_value_length(cells).fill_null(0).to_numpy().astype(np.int64)
         valid = cells.is_valid().to_numpy(zero_copy_only=False)
         return listed(kind, lengths, valid, _restored(cells.flatten(), kind.value_field))
     return _leaf(cells, field)
+
+
+def _restoring(field: pa.Field) -> Convert:
+    return lambda cells, _count_altered: _restored(cells, field)
+
+
+def _uncounted(_reason: str, _cells: int) -> None:
+    """Reading alters no cell."""
 
 
 def _leaf(cells: pa.Array, field: pa.Field) -> pa.Array:

@@ -3,5 +3,5 @@
 A module per family of types, all of one shape: an Arrow array in, a string array of the same length out, NULL where the
 input is NULL. Arrays may be slices, and bytes beneath a NULL may be anything.
 
-Source: contract D.1 to D.4, where a module names nothing else.
+Source: docs/formats.md, "What a column becomes" and "Text, to the byte", where a module names nothing else.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,12 @@ import orjson
 import pyarrow as pa
 
 from cloudquery_s3.formats.text.buffers import Flags, Octets, Offsets, narrow, spans, text, validity, without_hidden
-from cloudquery_s3.formats.text.columns import Cells, Patch, are_few
+from cloudquery_s3.formats.text.cells import Cells, Overrides, are_few
 from cloudquery_s3.formats.text.rows import whole_text
+from cloudquery_s3.formats.text.utf8 import NOT_UTF8
+
+if TYPE_CHECKING:
+    from cloudquery_s3.formats.encoder import CountAltered
 
 _QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")
@@ -59,28 +63,30 @@ def rows_with(marks: Flags, offsets: Offsets) -> Flags:
 
 
 def json_escaped(cells: pa.Array, *, html: bool) -> pa.Array:
-    r"""Return text cells as the inside of JSON strings, with `<`, `>` and `&` escaped where `html`.
+    """Return cells of UTF-8 text as the inside of JSON strings, with `<`, `>` and `&` escaped where `html`."""
+    return whole_text(json_insides(cells, lambda _reason, _cells: None, html=html))
 
-    Each byte that is not UTF-8 becomes `\ufffd`.
+
+def json_insides(cells: pa.Array, count_altered: CountAltered, *, html: bool) -> Cells:
+    r"""Return text cells as the inside of JSON strings; the escaped cells override the others where they are few.
+
+    Each byte that is not UTF-8 becomes `\ufffd`, and its cell is counted.
     """
-    return whole_text(json_insides(cells, html=html))
-
-
-def json_insides(cells: pa.Array, *, html: bool) -> Cells:
-    """Return what `json_escaped` returns, the escaped cells apart from the others where they are few."""
     cells = without_hidden(cells)
     offsets, octets = spans(cells)
     if not len(octets):
         return Cells(narrow(cells))
     if int(octets.max()) >= _ASCII_END and not is_utf8(cells):
-        return Cells(_escaped_one_by_one(cells, html=html))
+        return Cells(_escaped_one_by_one(cells, count_altered, html=html))
     marks = _json_marks(octets, html=html)
     if marks is None:
         return Cells(narrow(cells))
     touched = np.flatnonzero(rows_with(marks, offsets))
     if not are_few(len(touched), len(cells)):
         return Cells(_json_escaped_whole(cells, html=html))
-    return Cells(narrow(cells), patch=Patch(touched, _json_escaped_whole(cells.take(pa.array(touched)), html=html)))
+    return Cells(
+        narrow(cells), overrides=Overrides(touched, _json_escaped_whole(cells.take(pa.array(touched)), html=html))
+    )
 
 
 def html_escaped(cells: pa.Array) -> pa.Array:
@@ -172,14 +178,16 @@ def _replace_separators(octets: bytes) -> bytes:
     return octets.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
 
 
-def _escaped_one_by_one(cells: pa.Array, *, html: bool) -> pa.Array:
+def _escaped_one_by_one(cells: pa.Array, count_altered: CountAltered, *, html: bool) -> pa.Array:
     """Escape cells of which some are not UTF-8."""
     octets = narrow(cells).cast(pa.binary()).to_pylist()
-    return narrow(pa.array([None if cell is None else _escaped(cell, html=html) for cell in octets], pa.binary()))
+    parts = [None if cell is None else _STRAYS.split(cell.decode("utf-8", "surrogateescape")) for cell in octets]
+    count_altered(NOT_UTF8, sum(part is not None and len(part) > 1 for part in parts))
+    return narrow(pa.array([None if part is None else _escaped(part, html=html) for part in parts], pa.binary()))
 
 
-def _escaped(cell: bytes, *, html: bool) -> bytes:
-    valid = _STRAYS.split(cell.decode("utf-8", "surrogateescape"))
+def _escaped(valid: list[str], *, html: bool) -> bytes:
+    """Return the valid parts of a cell, escaped, with a replacement between them."""
     escaped = b"\\ufffd".join([_escape(part.encode()) for part in valid])
     return _replace_html(escaped) if html else _replace_separators(escaped)
 

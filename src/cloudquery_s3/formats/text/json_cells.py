@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Final, NoReturn
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from cloudquery_s3.formats.text.buffers import (
     Octets,
     Offsets,
-    is_wide,
     memory,
     narrow,
     spans,
@@ -23,31 +22,40 @@ from cloudquery_s3.formats.text.buffers import (
     without_hidden,
 )
 from cloudquery_s3.formats.text.escapes import html_escaped, is_utf8, json_escaped, rows_with
+from cloudquery_s3.formats.text.utf8 import NOT_UTF8, utf8_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from cloudquery_s3.formats.encoder import CountAltered
 
+HALF_SURROGATES: Final = "half of a surrogate pair in JSON is replaced by U+FFFD"
 NOT_JSON: Final = "JSON that does not parse is written as a JSON string"
 _SPACE: Final = ord(" ")
 _BLANKS: Final = b" \t\r\n"
+_MAY_BE_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPES: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _VALUES: Final = msgspec.json.Decoder(msgspec.Raw)
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def json_cells(cells: pa.Array, report: Callable[[str, int], None], *, html: bool) -> pa.Array:
+def json_cells(cells: pa.Array, count_altered: CountAltered, *, html: bool) -> pa.Array:
     """Return `binary` or text cells of JSON as JSON on one line each.
 
-    Numbers, escapes, duplicate keys and their order stay as they are. Blank space around a value goes, and within one
+    Numbers, escapes, duplicate keys and their order stay as they are, but for halves of surrogate pairs, which are
+    replaced and counted, as are bytes that are not UTF-8. Blank space around a value goes, and within one
     that holds line breaks or tabs. An empty cell is NULL. A cell that is not JSON becomes a JSON string of its text and
-    is reported (the reference stops the table there: contract H19). With `html`, `<`, `>`, `&`, U+2028 and U+2029 are
-    escaped, as the reference does inside lists and maps.
+    is counted. With `html`, `<`, `>`, `&`, U+2028 and U+2029 are escaped, as the reference does inside lists and maps.
+
+    Source: docs/compatibility.md, "File contents": the reference fails the table for a cell that is not JSON.
     """
     cells = _blank_as_null(cells)
     offsets, octets = spans(cells)
     if _are_json(cells, np.diff(offsets), octets) and not html:
         return narrow(cells)
     present = cells.drop_null() if cells.null_count else cells
-    texts = _checked(present, report)
+    texts = _checked(present, count_altered)
     return spread(html_escaped(texts) if html else texts, cells)
 
 
@@ -80,21 +88,22 @@ def _are_json(cells: pa.Array, lengths: Offsets, octets: Octets) -> bool:
     return np.array_equal(np.fromiter(map(len, values), np.int64, len(values)), lengths[lengths > 0])
 
 
-def _checked(cells: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
+def _checked(cells: pa.Array, count_altered: CountAltered) -> pa.Array:
     """Return cells without NULLs as JSON on one line each."""
-    octets = cells.cast(pa.large_binary() if is_wide(cells.type) else pa.binary())
+    texts, changed = utf8_text(cells)
+    texts = narrow(texts)
+    count_altered(NOT_UTF8, changed)
     try:
-        texts = octets.cast(pa.string())  # checks that it is UTF-8
         values = _values(texts)
-    except (pa.ArrowInvalid, msgspec.DecodeError, RecursionError):
-        return _one_by_one(octets, report)
+    except (msgspec.DecodeError, RecursionError):
+        return _one_by_one(texts, count_altered)
     offsets, letters = spans(texts)
     if list(map(len, values)) != np.diff(offsets).tolist():
-        return _one_by_one(octets, report)
+        return _one_by_one(texts, count_altered)
     lines = rows_with(letters < _SPACE, offsets)
     if not lines.any():
         return texts
-    return pc.replace_with_mask(texts, pa.array(lines), _compacted(texts.filter(pa.array(lines))))
+    return pc.replace_with_mask(texts, pa.array(lines), _compacted(texts.filter(pa.array(lines))).cast(texts.type))
 
 
 def _values(texts: pa.Array) -> list[msgspec.Raw]:
@@ -121,40 +130,51 @@ def _compacted(texts: pa.Array) -> pa.Array:
     return pa.array(list(map(bytes, values)), pa.binary()).cast(pa.string())
 
 
-def _one_by_one(octets: pa.Array, report: Callable[[str, int], None]) -> pa.Array:
-    """Return cells of which some are not JSON, or have blank space around them."""
-    values = [_value(cell.strip(_BLANKS)) for cell in octets.to_pylist()]
-    bad = pa.array([value is None for value in values])
-    texts = pa.array([b"" if value is None else value for value in values], pa.binary()).cast(pa.string())
-    count = pc.sum(bad).as_py()
+def _one_by_one(texts: pa.Array, count_altered: CountAltered) -> pa.Array:
+    """Return cells of which some are not JSON, hold half a surrogate pair, or have blank space around them."""
+    values = [_value(cell.strip(_BLANKS)) for cell in texts.cast(pa.large_binary()).to_pylist()]
+    lines = pa.array([value.text for value in values], pa.large_binary()).cast(texts.type)
+    count_altered(HALF_SURROGATES, sum(value.mended for value in values))
+    bad = lines.is_null()
+    count = pc.sum(bad, min_count=0).as_py()
     if not count:
-        return texts
-    report(NOT_JSON, count)
-    strings = pc.binary_join_element_wise('"', json_escaped(octets.filter(bad), html=False), '"', "")
-    return pc.replace_with_mask(texts, bad, strings)
+        return lines
+    count_altered(NOT_JSON, count)
+    strings = pc.binary_join_element_wise('"', json_escaped(texts.filter(bad), html=False), '"', "")
+    return pc.replace_with_mask(lines, bad, strings.cast(texts.type))
 
 
-def _value(cell: bytes) -> bytes | None:
-    """Return one cell as JSON on one line, or None if it is none."""
+class _Value(NamedTuple):
+    """What becomes of one cell.
+
+    Attributes:
+        text: JSON on one line, or None if the cell is no JSON.
+        mended: whether a half of a surrogate pair had to be replaced.
+    """
+
+    text: bytes | None
+    mended: bool = False
+
+
+def _value(cell: bytes) -> _Value:
+    text = _compact(cell)
+    if text is None and _MAY_BE_HALF.search(cell):
+        mended = without_half_surrogates(cell)
+        text = _compact(mended)
+        return _Value(text, mended=text is not None)
+    return _Value(text)
+
+
+def _compact(cell: bytes) -> bytes | None:
     try:
-        letters = cell.decode()
-        if len(_LIST.decode(b"[%b]" % cell)) != 1:
-            return None
-        return msgspec.json.format(cell, indent=-1)
-    except UnicodeDecodeError:
-        return None
+        return msgspec.json.format(cell, indent=-1) if len(_LIST.decode(b"[%b]" % cell)) == 1 else None
     except (msgspec.DecodeError, RecursionError):
-        # msgspec refuses an escaped half of a surrogate pair, which is JSON all the same
-        return cell.translate(None, _BLANKS[1:]) if _is_json(letters) else None
+        return None
 
 
-def _is_json(letters: str) -> bool:
-    try:
-        json.loads(letters, parse_int=str, parse_float=str, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def without_half_surrogates(document: bytes) -> bytes:
+    r"""Return JSON with `\ufffd` for each escaped half of a surrogate pair that stands alone.
 
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)
+    RFC 8259 lets such a document be JSON; most readers refuse the whole file.
+    """
+    return _ESCAPES.sub(lambda match: b"\\ufffd" if match["half"] else match[0], document)

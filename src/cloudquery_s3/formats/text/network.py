@@ -9,6 +9,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+BAD_INET: Final = "a network address that does not parse is written as it is"
 _BYTE: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _NORMAL_V4: Final = rf"^{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}/(3[0-2]|[12]?[0-9])$"
 _PREFIX: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -21,8 +22,8 @@ def inet_text(cells: pa.Array) -> tuple[pa.Array, int]:
     """Return `binary` or text cells as normalised CIDR, and how many of them could not be parsed.
 
     Host bits stay, IPv6 is compressed, an IPv4-mapped address becomes IPv4. A cell that does not parse is returned as
-    it is, byte for byte (so the array may hold invalid UTF-8, as the input may): the reference stops the table there
-    (contract H20). An empty cell is `0.0.0.0/0`, as the reference has it.
+    it is, byte for byte, so the array may hold invalid UTF-8, as the input may; the reference fails the table:
+    docs/compatibility.md, "File contents". An empty cell is `0.0.0.0/0`, as the reference has it.
     """
     octets = cells.cast(pa.large_binary() if pa.types.is_large_string(cells.type) else pa.binary(), safe=False)
     odd = pc.invert(pc.match_substring_regex(octets, _NORMAL_V4))

@@ -1,12 +1,12 @@
 """Numbers as Go prints them.
 
-Source: contract D.4.
+Source: docs/formats.md, "Text, to the byte".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloudquery_s3.formats.text.buffers import Flags, validity
+from cloudquery_s3.formats.text.cells import Cells
 
+if TYPE_CHECKING:
+    from cloudquery_s3.formats.encoder import CountAltered
+
+ABOVE_PRECISION: Final = "a decimal has more digits than its column's precision"
+_DIGITS_128: Final = 38
+_DIGITS_256: Final = 76
 _PARTS: Final = r"^(?P<sign>-?)(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]+))?(?:e(?P<exponent>[+-]?[0-9]+))?$"
 _SMALLEST_CSV_EXPONENT: Final = -4
 _CSV_PLAIN: Final = (1e-4, 1e6)
@@ -26,7 +33,7 @@ _ARROW_PLAIN_BELOW: Final = 1e9
 
 @dataclass(frozen=True, slots=True)
 class _Digits:
-    """Decimal numbers in pieces: `0.d1d2d3.. x 10^(exponent + 1)`.
+    """Decimal numbers, taken apart: `0.d1d2d3.. x 10^(exponent + 1)`.
 
     Attributes:
         negative: whether there is a minus sign.
@@ -43,7 +50,7 @@ def float_text(cells: pa.Array, *, json: bool) -> pa.Array:
     """Return `float16`, `float32` or `float64` cells with the fewest digits that read back as the same number.
 
     With `json` by the rule of JSON, where NaN and the infinities are strings (quotes included); else by that of CSV.
-    A float16 is printed as the float32 of the same value (the reference gets subnormals wrong: contract H22).
+    A float16 is printed as the float32 of the same value (the reference gets subnormals wrong).
     """
     if pa.types.is_float16(cells.type):
         cells = cells.cast(pa.float32())
@@ -65,18 +72,57 @@ def float_text(cells: pa.Array, *, json: bool) -> pa.Array:
     return pc.replace_with_mask(shortest, pa.array(odd), texts)
 
 
+def decimal_cells(cells: pa.Array, count_altered: CountAltered) -> Cells:
+    """Return `decimal_text` of the cells; those of more digits than the column's precision are counted."""
+    count_altered(ABOVE_PRECISION, cells_above_precision(cells))
+    return Cells(decimal_text(cells))
+
+
+def cells_above_precision(cells: pa.Array) -> int:
+    """Return how many decimal cells have more digits than their type says; costs next to nothing where none has."""
+    return 0 if fits_precision(cells) else int(np.count_nonzero(unscaled_digits(cells) > cells.type.precision))
+
+
+def fits_precision(cells: pa.Array) -> bool:
+    """Tell whether no decimal cell has more digits than its type says."""
+    try:
+        cells.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def unscaled_digits(cells: pa.Array) -> npt.NDArray[np.int64]:
+    """Return how many digits each decimal cell that is not NULL has, its point left out."""
+    return _lengths(pc.ascii_ltrim(_unscaled(cells.drop_null()).cast(pa.string()), "-"))
+
+
+def _unscaled(present: pa.Array) -> pa.Array:
+    """Return decimals without NULLs as whole numbers, whatever their precision says."""
+    whole_kind = (
+        pa.decimal256(_DIGITS_256, 0) if pa.types.is_decimal256(present.type) else pa.decimal128(_DIGITS_128, 0)
+    )
+    return pa.Array.from_buffers(whole_kind, len(present), [None, present.buffers()[1]], offset=present.offset)
+
+
 def decimal_text(cells: pa.Array) -> pa.Array:
-    """Return `decimal128` or `decimal256` cells exactly, without zeros at the end of the fraction."""
+    """Return `decimal128` or `decimal256` cells exactly, without zeros at the end of the fraction.
+
+    Cells of more digits than the type's precision count as decimals of the widest precision.
+    """
     kind = cells.type
-    whole_kind = pa.decimal256(76, 0) if pa.types.is_decimal256(kind) else pa.decimal128(38, 0)
     present = cells.drop_null()
     if not len(present):
         return pa.nulls(len(cells), pa.string())
-    unscaled = pa.Array.from_buffers(whole_kind, len(present), [None, present.buffers()[1]], offset=present.offset)
-    parts = _parts(unscaled.cast(pa.string()))
+    unscaled = _unscaled(present).cast(pa.string())
+    parts = _parts(unscaled)
     exponent = parts.exponent - np.where(pc.equal(parts.digits, "0").to_numpy(zero_copy_only=False), 0, kind.scale)
     count = pc.binary_length(parts.digits).to_numpy(zero_copy_only=False).astype(np.int64)
-    limit = np.where((kind.precision > count) & (count >= exponent + 1), count, kind.precision)
+    precision: Any = kind.precision
+    if not fits_precision(present):
+        widest = _DIGITS_256 if pa.types.is_decimal256(kind) else _DIGITS_128
+        precision = np.where(unscaled_digits(present) > kind.precision, widest, kind.precision)
+    limit = np.where((precision > count) & (count >= exponent + 1), count, precision)
     texts = _compose(_Digits(parts.negative, parts.digits, exponent), _needs_exponent(exponent, limit))
     if not cells.null_count:
         return texts
@@ -116,19 +162,19 @@ def _lengths(texts: pa.Array) -> npt.NDArray[np.int64]:
 
 def _compose(parts: _Digits, scientific: Flags) -> pa.Array:
     """Return the numbers as text, with an exponent where `scientific` says so."""
-    order, pieces = [], []
+    order, texts = [], []
     rows = np.flatnonzero(scientific)
     if len(rows):
         order.append(rows)
-        pieces.append(_with_exponent(parts.digits.take(pa.array(rows)), parts.exponent[rows]))
+        texts.append(_with_exponent(parts.digits.take(pa.array(rows)), parts.exponent[rows]))
     # without an exponent the point stands elsewhere for each power of ten, and few powers occur together
     for power in np.unique(parts.exponent[~scientific]).tolist():
         rows = np.flatnonzero(~scientific & (parts.exponent == power))
         order.append(rows)
-        pieces.append(_without_exponent(parts.digits.take(pa.array(rows)), power))
+        texts.append(_without_exponent(parts.digits.take(pa.array(rows)), power))
     place = np.empty(len(scientific), np.int64)
     place[np.concatenate(order)] = np.arange(len(scientific))
-    size = pa.concat_arrays(pieces).take(pa.array(place))
+    size = pa.concat_arrays(texts).take(pa.array(place))
     if not parts.negative.any():
         return size
     return pc.binary_join_element_wise(pa.array(["", "-"]).take(pa.array(parts.negative.view(np.int8))), size, "")

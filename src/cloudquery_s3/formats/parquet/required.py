@@ -1,7 +1,7 @@
 """What NOT NULL means in a file: never a zero where a NULL stood.
 
-The reference writes 0, "" or false for a NULL in a NOT NULL column (contract H11). Here the column, or the member of a
-struct, is declared optional instead, as long as the file's schema is not fixed yet.
+The reference writes 0, "" or false for a NULL in a NOT NULL column (docs/compatibility.md, "File contents"). Here the
+column, or the member of a struct, is declared optional instead, as long as the file's schema is not fixed yet.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudquery_s3.formats.retype import children_of, is_list_like, parts, rebuilt, with_children
+from cloudquery_s3.formats.columns.conversion import children_of, is_list_like, parts, rebuilt, with_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from cloudquery_s3.formats.encoder import CountAltered
 
 
 def has_required(field: pa.Field) -> bool:
@@ -30,20 +32,20 @@ def has_required_member(kind: pa.DataType) -> bool:
     return any(has_required(child) for child in children_of(kind))
 
 
-def relaxed(field: pa.Field, arrays: Iterable[pa.Array]) -> tuple[pa.Field, int]:
+def made_nullable(field: pa.Field, arrays: Iterable[pa.Array]) -> tuple[pa.Field, int]:
     """Return the field with optional in place of NOT NULL wherever an array holds a NULL, and how many those are.
 
     A member beneath a NULL struct is nobody's NULL. A map's key stays required.
     """
     nulls = 0
     for array in arrays:
-        field, more = _relax(field, array, None)
+        field, more = _nullable_where(field, array, None)
         nulls += more
     return field, nulls
 
 
-def conformed(array: pa.Array, field: pa.Field) -> pa.Array:
-    """Return the array as a column that `relaxed` allows: of the field's type, and NOT NULL members without NULLs.
+def without_hidden_nulls(array: pa.Array, field: pa.Field) -> pa.Array:
+    """Return the array in a type that `made_nullable` has returned, its NOT NULL members without NULLs.
 
     What stands beneath a NULL struct in its NOT NULL members is no value; pyarrow takes it for one unless its mark as
     NULL is removed.
@@ -51,11 +53,15 @@ def conformed(array: pa.Array, field: pa.Field) -> pa.Array:
     if not has_required_member(field.type) and array.type == field.type:
         return array
     children = children_of(field.type)
-    return rebuilt(array, field.type, [functools.partial(_member, field=child) for child in children])
+    return rebuilt(array, field.type, [functools.partial(_member, field=child) for child in children], _uncounted)
 
 
-def _member(array: pa.Array, field: pa.Field) -> pa.Array:
-    array = conformed(array, field)
+def _uncounted(_reason: str, _cells: int) -> None:
+    """What nobody sees is not altered."""
+
+
+def _member(array: pa.Array, _count_altered: CountAltered, *, field: pa.Field) -> pa.Array:
+    array = without_hidden_nulls(array, field)
     return array if field.nullable or not array.null_count else _without_validity(array)
 
 
@@ -70,7 +76,7 @@ def _without_validity(array: pa.Array) -> pa.Array:
     return pa.Array.from_buffers(kind, len(array), [None, *array.buffers()[1:]], offset=array.offset)
 
 
-def _relax(field: pa.Field, array: pa.Array, visible: pa.Array | None) -> tuple[pa.Field, int]:
+def _nullable_where(field: pa.Field, array: pa.Array, visible: pa.Array | None) -> tuple[pa.Field, int]:
     """`visible` marks the rows whose parents are all there; None is all rows."""
     nulls = 0
     if not field.nullable and array.null_count:
@@ -81,7 +87,7 @@ def _relax(field: pa.Field, array: pa.Array, visible: pa.Array | None) -> tuple[
         return field, nulls
     children = []
     for child, (values, shown) in zip(children_of(field.type), _members(array, visible), strict=True):
-        new, more = _relax(child, values, shown)
+        new, more = _nullable_where(child, values, shown)
         children.append(new)
         nulls += more
     return field.with_type(with_children(field.type, children)), nulls

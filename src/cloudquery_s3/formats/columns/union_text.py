@@ -1,7 +1,4 @@
-"""Unions as JSON text: Parquet, JSON and CSV have no such type.
-
-Source: contract D.3.
-"""
+"""Unions as JSON text: Parquet, JSON and CSV have no such type."""
 
 from __future__ import annotations
 
@@ -10,16 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from cloudquery_s3.formats.text.nested import json_text
-from cloudquery_s3.formats.text.rows import glue
+from cloudquery_s3.formats.text.nested import Style, json_renderer
+from cloudquery_s3.formats.text.rows import joined_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudquery_s3.formats.retype import Retyped
+    from cloudquery_s3.formats.columns.conversion import Conversion
+    from cloudquery_s3.formats.encoder import CountAltered
 
 
-def union_text(array: pa.Array, members: Sequence[Retyped]) -> pa.Array:
+def union_text(array: pa.Array, count_altered: CountAltered, *, members: Sequence[Conversion]) -> pa.Array:
     """Return each cell of a union as `[typecode,value]`, in bytes; a NULL value is `[typecode,null]`.
 
     `members` bring the union's fields, in order, into core types.
@@ -38,13 +36,9 @@ def union_text(array: pa.Array, members: Sequence[Retyped]) -> pa.Array:
         if not len(mine):
             continue
         values = array.field(index)
-        values = (member.convert(values) if member.convert else values).take(pa.array(places[mine]))
-        cells = json_text(values, member.field, _unreported, html=True)
-        texts.append(glue([cells], [f"[{code},", "]"], "null", len(mine)).cast(pa.binary()))
+        values = member.convert(values, count_altered) if member.convert else values
+        values = values.take(pa.array(places[mine]))
+        cells = json_renderer(member.field, Style(html=True))(values, count_altered)
+        texts.append(joined_rows([cells], [f"[{code},", "]"], "null", len(mine)).cast(pa.binary()))
         rows.append(mine)
     return pa.concat_arrays(texts).take(pa.array(np.argsort(np.concatenate(rows))))
-
-
-def _unreported(reason: str, cells: int) -> None:
-    """A value inside a union has no column to be counted under."""
-    del reason, cells

@@ -2,23 +2,30 @@
 
 What a conversion does to one kind of leaf is the caller's; this module finds the leaves of a schema once, and rebuilds
 the lists, structs and maps around converted leaves from their buffers: validity and order never change, whatever slice
-an array is of a larger one (contract H3).
+an array is of a larger one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from cloudquery_s3.formats.encoder import unwritable
 from cloudquery_s3.formats.text.buffers import valid_flags, validity
 
-Convert: TypeAlias = Callable[[pa.Array], pa.Array]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloudquery_s3.formats.encoder import Alterations, CountAltered
+
+Convert: TypeAlias = "Callable[[pa.Array, CountAltered], pa.Array]"
+"""Turns an array into one of another type, and counts the cells that are not the same afterwards."""
 
 
-class Retyped(NamedTuple):
+class Conversion(NamedTuple):
     """A field as it becomes, and what turns an array of the old type into one of the new.
 
     Attributes:
@@ -30,21 +37,36 @@ class Retyped(NamedTuple):
     convert: Convert | None
 
 
-Leaf: TypeAlias = Callable[[pa.Field], Retyped | None]
+Leaf: TypeAlias = Callable[[pa.Field], Conversion | None]
 """Decides about one field; None means: look at its children, and leave it alone if there are none."""
 
 
-def retype(field: pa.Field, leaf: Leaf) -> Retyped:
+def conversion_of(field: pa.Field, leaf: Leaf) -> Conversion:
     """Return what becomes of a column if `leaf` decides about its fields, from the outside in."""
     decided = leaf(field)
     if decided is not None:
         return decided
-    children = [retype(child, leaf) for child in children_of(field.type)]
+    children = [conversion_of(child, leaf) for child in children_of(field.type)]
     if all(child.convert is None for child in children):
-        return Retyped(field, None)
+        return Conversion(field, None)
     new_type = with_children(field.type, [child.field for child in children])
     converts = [child.convert for child in children]
-    return Retyped(field.with_type(new_type), lambda array: rebuilt(array, new_type, converts))
+    return Conversion(field.with_type(new_type), lambda array, count: rebuilt(array, new_type, converts, count))
+
+
+def converted(
+    columns: Sequence[pa.Array], schema: pa.Schema, converts: Sequence[Convert | None], alterations: Alterations
+) -> pa.RecordBatch:
+    """Return columns, each converted where there is something to convert, as a batch of this schema.
+
+    Raises:
+        UnwritableError: a column cannot be converted.
+    """
+    arrays = []
+    for name, column, convert in zip(schema.names, columns, converts, strict=True):
+        with unwritable(f"column {name}"):
+            arrays.append(column if convert is None else convert(column, alterations.of(name)))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def children_of(kind: pa.DataType) -> list[pa.Field]:
@@ -74,21 +96,25 @@ def is_list_like(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def rebuilt(array: pa.Array, kind: pa.DataType, converts: list[Convert | None]) -> pa.Array:
+def rebuilt(
+    array: pa.Array, kind: pa.DataType, converts: list[Convert | None], count_altered: CountAltered
+) -> pa.Array:
     """Return a list, struct or map array as `kind`, its children converted; a child without a convert is as it was."""
     if not len(array):
         return pa.array([], kind)
     if pa.types.is_struct(kind):
-        children = [_apply(convert, array.field(index)) for index, convert in enumerate(converts)]
+        children = [_apply(convert, array.field(index), count_altered) for index, convert in enumerate(converts)]
         return pa.Array.from_buffers(kind, len(array), [validity(array)], children=children)
     if pa.types.is_fixed_size_list(kind):
         values = array.values.slice(array.offset * kind.list_size, len(array) * kind.list_size)
-        return pa.Array.from_buffers(kind, len(array), [validity(array)], children=[_apply(converts[0], values)])
+        return pa.Array.from_buffers(
+            kind, len(array), [validity(array)], children=[_apply(converts[0], values, count_altered)]
+        )
     offsets, values = parts(array)
     if pa.types.is_map(kind):
-        child = rebuilt(values, pa.struct([kind.key_field, kind.item_field]), converts)
+        child = rebuilt(values, pa.struct([kind.key_field, kind.item_field]), converts, count_altered)
     else:
-        child = _apply(converts[0], values)
+        child = _apply(converts[0], values, count_altered)
     return pa.Array.from_buffers(kind, len(array), [validity(array), offsets], children=[child])
 
 
@@ -110,5 +136,5 @@ def parts(array: pa.Array) -> tuple[pa.Buffer, pa.Array]:
     return pa.py_buffer(offsets - first if first else offsets), values
 
 
-def _apply(convert: Convert | None, array: pa.Array) -> pa.Array:
-    return array if convert is None else convert(array)
+def _apply(convert: Convert | None, array: pa.Array, count_altered: CountAltered) -> pa.Array:
+    return array if convert is None else convert(array, count_altered)

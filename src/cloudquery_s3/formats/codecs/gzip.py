@@ -26,7 +26,7 @@ Of 50,000 rows of a table of cloud assets the reference makes 21.2 MB of JSON an
 _LAST_ISAL_LEVEL: Final = 2
 _HIGHEST_LEVEL: Final = 9
 _HEADER: Final = bytes.fromhex("1f8b08000000000000ff")
-"""Deflate, no name, no time, unknown operating system. Source: contract D.1."""
+"""Deflate, no name, no time, unknown operating system, as the reference's files begin."""
 _RAW_WINDOW: Final = -15
 _SLICE_BYTES: Final = 1 << 20
 

@@ -1,4 +1,4 @@
-"""A slow twin of the text formats: random columns as Python values, and each cell's text worked out on its own.
+"""A slow writer of the text formats: random columns as Python values, and each cell's text worked out on its own.
 
 It shares no code with the encoders. A cell is `None` or a raw value: the storage integer of a temporal type, bytes of
 text and binary types, a list of cells of a list or struct, pairs of a map. What a NULL hides in the array is random.
@@ -10,6 +10,7 @@ import base64
 import ipaddress
 import json
 import math
+import re
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
@@ -29,6 +30,11 @@ TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 MARK = "ARROW:extension:name"
 BAD_JSON = "JSON that does not parse is written as a JSON string"
 BAD_INET = "a network address that does not parse is written as it is"
+BAD_UTF8 = "bytes that are not UTF-8 are replaced by U+FFFD"
+HALF_SURROGATE = "half of a surrogate pair in JSON is replaced by U+FFFD"
+ODD_TIME = "a time of day outside of one day is taken modulo a day"
+PART_OF_A_DAY = "the time of day of a date64 is dropped"
+RENAMED = "a column of a name that is taken is written under another name"
 BAD_ZONE = "a timestamp in an unknown time zone is written in UTC"
 WHITE_SPACE = "\t\v\f \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 PRETTY = [
@@ -36,7 +42,12 @@ PRETTY = [
     (b' {"b" : 1.50 }\n', b'{"b":1.50}'),
 ]
 GOOD = [b"{}", b"[]", b"12", b"null", b'"s"', b'{"a":1,"a":2}', b"1e3", b"-0", b'"\\u2028<&>"', '"\u2028é日"'.encode()]
-HARSH = [b"1e999", b"123456789012345678901234567890", b'"\\ud800"', b'["\\udc00",{"":[[[]]]}]', b'"\\/"', b'"\x7f"']
+HARSH = [b"1e999", b"123456789012345678901234567890", b'"\\/"', b'"\x7f"', b'"\\\\ud800 \\ud83d\\ude00"']
+HALVES = [
+    (b'"\\ud800"', b'"\\ufffd"'),
+    (b'["\\udc00",{"\\uD83D":[[[]]]}]', b'["\\ufffd",{"\\ufffd":[[[]]]}]'),
+    (b'"\\ud83d\\ud83d\\ude00"', b'"\\ufffd\\ud83d\\ude00"'),
+]
 BROKEN = [
     b"{",
     b"1,2",
@@ -49,16 +60,16 @@ BROKEN = [
     b"NaN",
     b"{} x",
     b'"\n"',
-    b'"\xff"',
     b"'a'",
     b"\xef\xbb\xbf1",
 ]
 BROKEN += [b'"\\ud800" 1', b"1 2", b"{1:2}", b'"a', b'b"', b"\x00", b"+1", b"[,]", b"<&>\xe2\x80\xa8\x01"]
-JSON_CELLS = {cell: cell for cell in GOOD + HARSH} | dict(PRETTY) | dict.fromkeys(BROKEN)
+JSON_CELLS = {cell: cell for cell in GOOD + HARSH} | dict(PRETTY) | dict(HALVES) | dict.fromkeys(BROKEN)
+JSON_CELLS |= dict.fromkeys((b"{\xff", b"\xff")) | {b'{"\xff":1}': '{"\ufffd":1}'.encode()}
 
 
 @dataclass
-class Twin:
+class CellWriter:
     """Writes cells one by one, and counts those that are altered."""
 
     altered: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -66,27 +77,22 @@ class Twin:
 
     def json_line(self, fields: Sequence[pa.Field], row: Sequence[Any]) -> bytes:
         """Write one row."""
-        members = []
-        for one, cell in zip(fields, row, strict=True):
-            self.column = one.name
-            members.append((one, cell))
-        return self.members(members, html=False, named=True) + b"\n"
+        return self.members(list(zip(fields, row, strict=True)), html=False, named=True) + b"\n"
 
     def csv_line(self, fields: Sequence[pa.Field], row: Sequence[Any], delimiter: str) -> bytes:
         """Write one row."""
         cells = []
-        for one, cell in zip(fields, row, strict=True):
-            self.column = one.name
+        for one, name, cell in zip(fields, distinct([one.name for one in fields]), row, strict=True):
+            self.column = name
             cells.append(None if cell is None or pa.types.is_null(one.type) else self.csv(one, cell))
         return delimiter.encode().join(quoted(cell, delimiter, alone=len(row) == 1) for cell in cells) + b"\n"
 
     def members(self, members: list[tuple[pa.Field, Any]], *, html: bool, named: bool = False) -> bytes:
         """Write an object."""
-        last = {one.name: (one, cell) for one, cell in members}
         texts = {}
-        for name, (one, cell) in last.items():
+        for name, (one, cell) in zip(distinct([one.name for one, _ in members]), members, strict=True):
             self.column = name if named else self.column
-            texts[json_string(name.encode(), html=html)] = self.json(one, cell, html=html)
+            texts[self.json_string(name.encode(), html=html)] = self.json(one, cell, html=html)
         return b"{" + b",".join(key + b":" + texts[key] for key in sorted(texts)) + b"}"
 
     def json(self, one: pa.Field, cell: Any, *, html: bool) -> bytes:  # noqa: C901, PLR0911 - one line a type
@@ -99,7 +105,7 @@ class Twin:
         if mark == "mac":
             return b'"' + cell.hex(":").encode() + b'"'
         if mark == "inet":
-            return json_string(cell, html=html)
+            return self.json_string(cell, html=html)
         if pa.types.is_struct(kind):
             return self.members([(kind.field(i), part) for i, part in enumerate(cell)], html=html)
         if pa.types.is_map(kind):
@@ -110,7 +116,7 @@ class Twin:
         if pa.types.is_nested(kind):
             return b"[" + b",".join(self.json(kind.value_field, item, html=True) for item in cell) + b"]"
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            return json_string(cell, html=html)
+            return self.json_string(cell, html=html)
         if pa.types.is_floating(kind):
             return float_text(kind, cell, json=True).encode()
         if mark.startswith("interval") or pa.types.is_interval(kind):
@@ -122,11 +128,11 @@ class Twin:
         """Write a cell as CSV, without quotes."""
         kind, mark = one.type, (one.metadata or {}).get(MARK.encode(), b"").decode()
         if mark == "json" or (not mark and (pa.types.is_string(kind) or pa.types.is_large_string(kind))):
-            return cell
+            return self.utf8(cell)
         if mark == "mac":
             return (cell.hex(":") or "00:00:00:00:00:00").encode()
         if mark == "inet":
-            return self.inet(cell)
+            return self.utf8(self.inet(cell))
         if mark == "interval_month":
             return str(cell).encode()
         if pa.types.is_nested(kind) or mark.startswith("interval") or pa.types.is_interval(kind):
@@ -150,8 +156,10 @@ class Twin:
         if pa.types.is_date32(kind):
             return day_text(cell)
         if pa.types.is_date64(kind):
+            self.altered[self.column, PART_OF_A_DAY] += cell % 86_400_000 != 0
             return day_text(int(cell / 86_400_000))
         if pa.types.is_time(kind):
+            self.altered[self.column, ODD_TIME] += not 0 <= cell < 86_400 * TICKS[kind.unit]
             second, tick = divmod(cell % (86_400 * TICKS[kind.unit]), TICKS[kind.unit])
             clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
             return clock + fraction(tick, TICKS[kind.unit], trim=trim)
@@ -186,9 +194,11 @@ class Twin:
         if not cell:
             return b"null"
         value = JSON_CELLS.get(cell, cell)
+        cell = self.utf8(cell)
         if value is None:
             self.altered[self.column, BAD_JSON] += 1
-            value = json_string(cell, html=False)
+            value = self.json_string(cell, html=False)
+        self.altered[self.column, HALF_SURROGATE] += (cell, value) in HALVES
         if html:
             for letter in "<>&\u2028\u2029":
                 value = value.replace(letter.encode(), b"\\u%04x" % ord(letter))
@@ -208,9 +218,36 @@ class Twin:
             return f"{host.ipv4_mapped}/{max(int(bits) - 96, 0)}".encode()
         return f"{host}/{int(bits)}".encode()
 
+    def utf8(self, cell: bytes) -> bytes:
+        """Return valid UTF-8."""
+        letters = [
+            "\ufffd" if 0xDC80 <= ord(letter) <= 0xDCFF else letter
+            for letter in cell.decode("utf-8", "surrogateescape")
+        ]
+        text = "".join(letters).encode()
+        self.altered[self.column, BAD_UTF8] += text != cell
+        return text
+
+    def json_string(self, text: bytes, *, html: bool) -> bytes:
+        """Return an escaped string; each byte that is not UTF-8 counts its cell once."""
+        escaped = json_string(text, html=html)
+        self.altered[self.column, BAD_UTF8] += bool(STRAYS.search(text.decode("utf-8", "surrogateescape")))
+        return escaped
+
+
+def distinct(names: list[str]) -> list[str]:
+    """Return names of which none comes twice."""
+    result: list[str] = []
+    for name in names:
+        new, number = name, 2
+        while new in result or (new != name and new.casefold() in {one.casefold() for one in [*names, *result]}):
+            new, number = f"{name}_{number}", number + 1
+        result.append(new)
+    return result
+
 
 def json_string(text: bytes, *, html: bool) -> bytes:
-    """Escape letter by letter. Source: contract D.2."""
+    """Escape letter by letter."""
     out = []
     for letter in text.decode("utf-8", "surrogateescape"):
         code = ord(letter)
@@ -228,14 +265,15 @@ def json_string(text: bytes, *, html: bool) -> bytes:
 
 
 def quoted(cell: bytes | None, delimiter: str, *, alone: bool) -> bytes:
-    """Source: contract D.1 and H23."""
+    """Quote a cell where docs/formats.md says so."""
     if cell is None:
         return b'""' if alone else b""
     first = cell.decode(errors="replace")[:1]
     if (
         not cell
-        or cell == b"\\."
+        or cell in {b"\\.", b"\\N"}
         or first in WHITE_SPACE
+        or cell.decode(errors="replace")[-1] in WHITE_SPACE
         or any(letter.encode() in cell for letter in delimiter + '"\r\n')
     ):
         return b'"' + cell.replace(b'"', b'""') + b'"'
@@ -262,7 +300,7 @@ def day_text(day: int) -> str:
 
 
 def float_text(kind: pa.DataType, value: float, *, json: bool) -> str:
-    """Source: contract D.4."""
+    """Write a number as docs/formats.md says."""
     if not math.isfinite(value):
         text = "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
         return f'"{text}"' if json else text
@@ -278,7 +316,7 @@ def float_text(kind: pa.DataType, value: float, *, json: bool) -> str:
 
 
 def decimal_text(kind: pa.DataType, value: Decimal) -> str:
-    """Source: contract D.4."""
+    """Write a number as docs/formats.md says."""
     sign, numbers, _ = value.as_tuple()
     all_digits = "".join(map(str, numbers)).lstrip("0")
     digits = all_digits.rstrip("0") or "0"
@@ -313,9 +351,26 @@ TEXTS = st.one_of(
     ),
     st.binary(max_size=4),
     st.sampled_from(
-        [b"", b"\\.", b"\\.x", b"\xe2\x80", b"\xa8", b" lead", b"plain", b"\xc2\x85x", b"NULL", b"\xe2\x80\x8bx"]
+        [
+            b"",
+            b"\\.",
+            b"\\.x",
+            b"\\N",
+            b"\\N ",
+            b"end\xe2\x80\x83",
+            b"end\xc2\x85",
+            b"\xc3\x85",
+            b"\xe2\x80",
+            b"\xa8",
+            b" lead",
+            b"plain",
+            b"\xc2\x85x",
+            b"NULL",
+            b"\xe2\x80\x8bx",
+        ]
     ),
 )
+STRAYS = re.compile("[\udc80-\udcff]")
 JSONS = st.one_of(
     st.sampled_from([b"", *JSON_CELLS]),
     st.recursive(

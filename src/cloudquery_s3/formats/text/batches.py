@@ -1,4 +1,4 @@
-"""Batches of any size made into pieces that are cheap to render."""
+"""Batches of any size made into batches that are cheap to render."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 _ROWS: Final = 8192
 _BYTES: Final = 12 << 20
-"""A call of a kernel costs some microseconds, so few rows are dear; what a piece becomes on the way takes several times
-its bytes, so a large one is dear as well."""
+"""A call of a kernel costs some microseconds, so few rows are expensive; what a batch becomes on the way takes
+several times its bytes, so a large one is expensive as well."""
 _SMALL_BYTES: Final = 1 << 20
 
 
-def pieces(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def rebatched(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the same rows in the same order, in batches of a few thousand rows and a few megabytes.
 
     Neighbours are only put together if they have the same columns. A row is never divided, however large.
@@ -47,7 +47,7 @@ def _divided(batches: list[pa.RecordBatch], rows: int, size: int) -> Iterator[pa
 
 
 def _size(batch: pa.RecordBatch) -> int:
-    """Return about how many bytes a batch has; the exact figure, which matters for slices, is dear for small ones."""
+    """Return about how many bytes a batch has: exactly only where it is large, since that takes time."""
     held: int = batch.get_total_buffer_size()
     return held if held < _SMALL_BYTES else batch.nbytes
 

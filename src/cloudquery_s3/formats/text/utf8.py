@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import codecs
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from cloudquery_s3.formats.text.buffers import spans
 
-_HANDLER = "cloudquery_s3.each_byte"
+NOT_UTF8: Final = "bytes that are not UTF-8 are replaced by U+FFFD"
+_HANDLER: Final = "cloudquery_s3.each_byte"
 
 
 def _each_byte(error: UnicodeError) -> tuple[str, int]:

@@ -38,8 +38,11 @@ def interval_json(cells: pa.Array, mark: Extension | None) -> pa.Array:
         return pc.binary_join_element_wise('{"months":', cells.cast(pa.string()), "}", "")
     layout = _DAY_TIME if mark == "interval_day_time" else _MONTH_DAY_NANO
     parts = numbers(cells, layout)
-    pieces: list[str | pa.Array] = []
+    parts_of_text: list[str | pa.Array] = []
     for index, name in enumerate(layout.names or ()):
-        pieces += [f'{"," if index else "{"}"{name}":', pa.array(np.ascontiguousarray(parts[name])).cast(pa.string())]
-    joined = pc.binary_join_element_wise(*pieces, "}", "")
+        parts_of_text += [
+            f'{"," if index else "{"}"{name}":',
+            pa.array(np.ascontiguousarray(parts[name])).cast(pa.string()),
+        ]
+    joined = pc.binary_join_element_wise(*parts_of_text, "}", "")
     return pa.Array.from_buffers(pa.string(), len(cells), [validity(cells), *joined.buffers()[1:]])

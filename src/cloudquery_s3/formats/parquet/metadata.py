@@ -1,7 +1,4 @@
-"""The `cq:*` key-value metadata of a Parquet file.
-
-Source: contract D.5.
-"""
+"""The `cq:*` key-value metadata of a Parquet file."""
 
 from __future__ import annotations
 
@@ -28,6 +25,8 @@ def key_value_metadata(schema: pa.Schema) -> dict[str, str]:
 
     Texts that the schema lacks are "", lists `null`; flags and the parent's name are there only where they say
     something. All other metadata of the schema is left out.
+
+    Source: docs/formats.md, "Parquet's key-value metadata".
     """
     given = {key.decode(errors="replace"): value.decode(errors="replace") for key, value in _metadata(schema).items()}
     entries = {key: given.get(key, "") for key in _TEXTS}

@@ -1,6 +1,6 @@
 """JSON text with its object keys rewritten for Athena, and nothing else lost.
 
-Source: contract E (what becomes of keys), H16 to H18 (what the reference loses on the way).
+Source: docs/compatibility.md, "File contents": what the reference loses on the way.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple, NoReturn
 import msgspec
 import orjson
 
+from cloudquery_s3.formats.text.json_cells import without_half_surrogates
+
 ODD_KEY: Final = r'\\"|"[^"]*[^0-9A-Za-z_"][^"]*"\s*:'
 """Found (by RE2) in every document that has a key to rewrite, and in some others."""
 
@@ -20,7 +22,6 @@ ODD_NUMBER: Final = r"(?:^|[:\[,])\s*(?:-0|-?[0-9]+[.eE]|-?[0-9]{19})"
 """Found (by RE2) in every document with a number whose text a parser may change, and in some others."""
 
 _OUTSIDE: Final = re.compile(r"[^0-9A-Za-z_]", re.ASCII)
-_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SEPARATORS: Final = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
 
 
@@ -35,11 +36,13 @@ class Rewritten(NamedTuple):
         text: compact JSON, keys sorted.
         renamed: whether a key is another than before.
         dropped: how many values had to go, because another has their key now.
+        mended: whether half of a surrogate pair had to be replaced.
     """
 
     text: bytes
     renamed: bool = False
     dropped: int = 0
+    mended: bool = False
 
 
 @functools.lru_cache(maxsize=8192)
@@ -52,8 +55,8 @@ def rewritten(document: bytes, *, odd_keys: bool = True, odd_numbers: bool = Tru
     """Return a JSON document with plain keys.
 
     Numbers keep their text, strings their characters (but a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD).
-    Where several keys of an object become one, the key that was so from the start wins, else the last in the document;
-    among equal keys the last.
+    Where several keys of an object become one, or differ in case alone, the key that was so from the start wins, else
+    the last in the document; among several such keys the last.
 
     Args:
         document: UTF-8.
@@ -75,9 +78,16 @@ def rewritten(document: bytes, *, odd_keys: bool = True, odd_numbers: bool = Tru
     except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
         return _rewritten_exactly(document)
     # parsing drops what a later equal key replaces: a text as long as before tells that nothing went
-    if len(text) == len(document) or len(text) == len(msgspec.json.format(document, indent=-1)):
+    whole = len(text) == len(document) or len(text) == len(msgspec.json.format(document, indent=-1))
+    if whole and not _has_keys_of_two_cases(text):
         return Rewritten(_escaped(text), renamed)
     return _rewritten_exactly(document)
+
+
+def _has_keys_of_two_cases(text: bytes) -> bool:
+    """Tell whether keys of an object differ in case alone: then the document in small letters has fewer of them."""
+    small = text.lower()
+    return small != text and len(orjson.dumps(orjson.loads(small))) != len(text)
 
 
 def _renamed(value: Any) -> Any:
@@ -91,18 +101,19 @@ def _renamed(value: Any) -> Any:
 
 def _rewritten_exactly(document: bytes) -> Rewritten:
     keys = _Keys()
+    mended = without_half_surrogates(document)
     try:
         value = json.loads(
-            document.decode(),
+            mended.decode(),
             object_pairs_hook=keys.merged,
             parse_int=orjson.Fragment,
             parse_float=orjson.Fragment,
             parse_constant=_no_constant,
         )
-        text = orjson.dumps(_encodable(value), option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except (ValueError, TypeError, RecursionError) as error:
         raise NotJsonError("not JSON, or nested too deeply") from error
-    return Rewritten(_escaped(text), keys.renamed, keys.dropped)
+    return Rewritten(_escaped(text), keys.renamed, keys.dropped, mended != document)
 
 
 class _Keys:
@@ -113,21 +124,15 @@ class _Keys:
         self.dropped = 0
 
     def merged(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        plain = {plain_key(key): value for key, value in pairs}
-        kept = {key: value for key, value in pairs if key == plain_key(key)}
-        self.renamed |= len(kept) < len(plain) or len(kept) < len({key for key, _ in pairs})
-        self.dropped += len(pairs) - len(plain)
-        return plain | kept
-
-
-def _encodable(value: Any) -> Any:
-    if type(value) is str:
-        return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
-    if type(value) is dict:
-        return {key: _encodable(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_encodable(item) for item in value]
-    return value
+        found: dict[str, tuple[bool, str, Any]] = {}
+        for key, value in pairs:
+            plain = plain_key(key)
+            exact = key == plain
+            self.renamed |= not exact
+            if exact or not found.get(plain.lower(), (False,))[0]:
+                found[plain.lower()] = (exact, plain, value)
+        self.dropped += len(pairs) - len(found)
+        return {plain: value for _, plain, value in found.values()}
 
 
 def _no_constant(name: str) -> NoReturn:

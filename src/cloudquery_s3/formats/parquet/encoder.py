@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloudquery_s3.committed import FileStatistics
-from cloudquery_s3.formats.dictionaries import dictionary_columns
-from cloudquery_s3.formats.encoder import EncodedFile
-from cloudquery_s3.formats.metadata import key_value_metadata
-from cloudquery_s3.formats.normalise import Normaliser
-from cloudquery_s3.formats.parquet_types import has_uint32, parquet_column
-from cloudquery_s3.formats.required import conformed, has_required, relaxed
+from cloudquery_s3.formats.encoder import EncodedFile, unwritable
+from cloudquery_s3.formats.parquet.columns import FileColumns
+from cloudquery_s3.formats.parquet.dictionaries import dictionary_columns
+from cloudquery_s3.formats.parquet.metadata import key_value_metadata
+from cloudquery_s3.formats.parquet.types import TypeRules, has_uint32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +26,6 @@ Version: TypeAlias = Literal["v1.0", "v2.4", "v2.6", "v2Latest"]
 DEFAULT_ROW_GROUP_ROWS: Final = 128 * 1024 * 1024
 
 _WRITER_VERSIONS: Final = {"v1.0": "1.0", "v2.4": "2.4", "v2.6": "2.6", "v2Latest": "2.6"}
-_MERGE_BELOW_ROWS: Final = 5_000
 _HELD_BYTES: Final = 16 * 1024 * 1024
 _PAGE_BYTES: Final = 1024 * 1024
 _MOST_ROWS_AT_ONCE: Final = 1024
@@ -36,53 +34,53 @@ _FOOTER_VERSION_1: Final = b"\x15\x02"
 _TAIL_BYTES: Final = 8
 
 
-class NullInRequiredColumnError(ValueError):
-    """A NULL in a NOT NULL column whose file already says that there are none."""
-
-
 class Parquet:
-    """Snappy-compressed Parquet with the reference's types, statistics, dictionaries and `cq:*` metadata.
+    """Parquet with the reference's types, statistics, dictionaries and `cq:*` metadata.
 
     Each `write` of an encoder makes one row group. Where `max_row_group_length` is below its default, groups have
     exactly that many rows, also over several writes, unless the rows that wait for more exceed 16 MiB.
 
     Args:
         version: decides what nanoseconds become (`v1.0`, `v2.4`: microseconds), and what the footer says.
-        max_row_group_length: rows; 0 is no limit (the reference hangs there, contract H13).
+        max_row_group_length: rows; 0 is no limit (the reference never ends there).
+        portable: whether only types are used that every engine and catalogue reads.
 
-    Source: contract D.3, D.5.
+    Source: docs/formats.md, "What a column becomes" and "Parquet's key-value metadata".
     """
 
     fixed_schema = True
     content_type = "application/vnd.apache.parquet"
 
-    def __init__(self, version: Version = "v2Latest", max_row_group_length: int = DEFAULT_ROW_GROUP_ROWS) -> None:
+    def __init__(
+        self,
+        version: Version = "v2Latest",
+        max_row_group_length: int = DEFAULT_ROW_GROUP_ROWS,
+        *,
+        portable: bool = False,
+    ) -> None:
         self._version = version
         self._group_rows = max_row_group_length
+        self._rules = TypeRules(nanoseconds=_WRITER_VERSIONS[version] == "2.6", portable=portable)
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> ParquetEncoder:
         """Return the encoder of one new object."""
-        return ParquetEncoder(schema, alterations, self._version, self._group_rows)
+        columns = FileColumns(schema, self._rules, alterations)
+        return ParquetEncoder(schema, columns, self._version, self._group_rows)
 
 
 class ParquetEncoder:
     """One Parquet object.
 
-    The file's schema is fixed by the first `write`: a NULL in a NOT NULL column there makes the column optional, and
-    counts as an alteration. No bytes come out after `discard`, nor when an encoder is dropped.
+    The file's schema is fixed by the first `write` that has rows: see `FileColumns`. No bytes come out after `discard`,
+    nor when an encoder is dropped.
     """
 
-    def __init__(self, schema: pa.Schema, alterations: Alterations, version: Version, group_rows: int) -> None:
-        self._alterations = alterations
+    def __init__(self, schema: pa.Schema, columns: FileColumns, version: Version, group_rows: int) -> None:
+        self._columns = columns
         self._version = version
         self._group_rows = group_rows
         self._metadata = key_value_metadata(schema)
-        self._normalise = Normaliser(schema)
-        nanoseconds = _WRITER_VERSIONS[version] == "2.6"
-        columns = [parquet_column(field, alterations, nanoseconds=nanoseconds) for field in self._normalise.schema]
-        self._converts = [column.convert for column in columns]
-        self._fields = [column.field.remove_metadata() for column in columns]
-        self._gate = _Gate()
+        self._sink = _ChunkSink()
         self._footers: list[pq.FileMetaData] = []
         self._writer: pq.ParquetWriter | None = None
         self._held: pa.Table | None = None
@@ -91,26 +89,24 @@ class ParquetEncoder:
         """Encode rows as one row group, or several by `max_row_group_length`; see `Encoder`.
 
         Raises:
-            NullInRequiredColumnError: there is a NULL in a NOT NULL column, and earlier rows of this object are written
-                under a schema that knows none.
-            pyarrow.ArrowException: a value has no place in its Parquet type.
+            UnwritableError: a column's rows do not fit under the schema of the rows that are written already.
         """
-        table = self._table(batches)
+        table = self._columns.table(batches, fixed=self._writer is not None)
         if table.num_rows:
             writer = self._opened(table)
             for group in self._groups(table):
-                writer.write_table(group, row_group_size=group.num_rows)
-        return self._gate.taken()
+                _write(writer, group)
+        return self._sink.drain()
 
     def finish(self) -> EncodedFile:
         """Return the rows that waited for a full row group, the footer's bytes, and the footer as statistics."""
         writer = self._opened()
         if self._held is not None:
-            writer.write_table(self._held, row_group_size=self._held.num_rows)
-        chunks = self._gate.taken()
+            _write(writer, self._held)
+        chunks = self._sink.drain()
         writer.add_key_value_metadata(self._metadata)
         writer.close()
-        end = self._gate.taken()
+        end = self._sink.drain()
         self.discard()
         chunks += _as_version_1(end) if self._declared_version_1 else end
         footer = self._footers.pop()
@@ -118,38 +114,12 @@ class ParquetEncoder:
 
     def discard(self) -> None:
         """Drop all state; see `Encoder`."""
-        self._gate.shut()
+        self._sink.discard()
         self._held = None
         if self._writer is not None:
             with contextlib.suppress(pa.ArrowException, OSError):  # a writer that has failed may fail to close
-                self._writer.close()  # into the shut gate
+                self._writer.close()  # into the sink, which keeps nothing now
             self._writer = None
-
-    def _table(self, batches: Sequence[pa.RecordBatch]) -> pa.Table:
-        table = pa.Table.from_batches([self._normalise(batch) for batch in batches], self._normalise.schema)
-        if len(batches) > 1 and table.num_rows < _MERGE_BELOW_ROWS * len(batches):
-            table = table.combine_chunks()
-        columns = [self._column(index, column.chunks) for index, column in enumerate(table.columns)]
-        return pa.Table.from_arrays(columns, schema=pa.schema(self._fields))
-
-    def _column(self, index: int, chunks: list[pa.Array]) -> pa.ChunkedArray:
-        convert = self._converts[index]
-        if convert is not None:
-            chunks = [convert(chunk) for chunk in chunks]
-        if has_required(self._fields[index]):
-            self._fields[index] = self._relaxed(self._fields[index], chunks)
-        field = self._fields[index]
-        return pa.chunked_array([conformed(chunk, field) for chunk in chunks], field.type)
-
-    def _relaxed(self, field: pa.Field, chunks: list[pa.Array]) -> pa.Field:
-        field, nulls = relaxed(field, chunks)
-        if nulls and self._writer is not None:
-            raise NullInRequiredColumnError(
-                f"column {field.name}: {nulls} NULLs in a NOT NULL column, and rows of this object are already written "
-                f"as NOT NULL; the source must send a value, or declare the column nullable"
-            )
-        self._alterations.add(field.name, "NULL in a NOT NULL column: the file declares the column optional", nulls)
-        return field
 
     def _groups(self, table: pa.Table) -> list[pa.Table]:
         """Return the row groups that are ready, and hold the rest."""
@@ -167,15 +137,15 @@ class ParquetEncoder:
 
     @property
     def _declared_version_1(self) -> bool:
-        return self._version == "v1.0" and any(has_uint32(field) for field in self._fields)
+        return self._version == "v1.0" and any(has_uint32(field) for field in self._columns.schema)
 
     def _opened(self, first: pa.Table | None = None) -> pq.ParquetWriter:
         if self._writer is None:
             # pyarrow's version 1.0 has no uint32; its 2.4 has, and without dictionaries differs in the footer alone
             plain = self._declared_version_1
             self._writer = pq.ParquetWriter(
-                self._gate,
-                pa.schema(self._fields),
+                self._sink,
+                self._columns.schema,
                 version="2.4" if plain else _WRITER_VERSIONS[self._version],
                 compression="snappy",
                 use_dictionary=[] if plain or first is None else dictionary_columns(first),
@@ -186,8 +156,13 @@ class ParquetEncoder:
         return self._writer
 
 
-class _Gate:
-    """A file for pyarrow that keeps what is written as chunks, until it is shut: then it keeps nothing.
+def _write(writer: pq.ParquetWriter, group: pa.Table) -> None:
+    with unwritable("rows"):
+        writer.write_table(group, row_group_size=group.num_rows)
+
+
+class _ChunkSink:
+    """A file for pyarrow that keeps what is written as chunks, until it is discarded: then it keeps nothing.
 
     pyarrow writes a footer whenever a writer is closed or collected; a discarded object must not get one.
     """
@@ -209,11 +184,11 @@ class _Gate:
     def close(self) -> None:
         """The chunks outlive the file."""
 
-    def taken(self) -> list[Chunk]:
+    def drain(self) -> list[Chunk]:
         chunks, self._chunks = self._chunks, []
         return chunks
 
-    def shut(self) -> None:
+    def discard(self) -> None:
         self._open = False
         self._chunks = []
 

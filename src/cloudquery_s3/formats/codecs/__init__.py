@@ -1,0 +1,1 @@
+"""Compression around a text format."""

@@ -1,0 +1,1 @@
+"""What prepares the columns of a table for any format: Arrow arrays in, Arrow arrays out."""
