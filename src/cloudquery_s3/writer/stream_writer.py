@@ -210,7 +210,9 @@ class StreamWriter:
     async def abort(self) -> None:
         """Give up all that is not committed, and publish what is; return when nothing partial is left."""
         self._undecoded.clear()
-        await asyncio.gather(*(writer.abort() for writer in self._tables.values()))
+        for writer in self._tables.values():
+            writer.stop()
+        await asyncio.gather(*(writer.settle() for writer in self._tables.values()))
         was_ended = self.fatal is not None and not isinstance(self.fatal, ClosedError)
         await self._publish("failed" if was_ended else "interrupted", self.fatal)
 

@@ -98,7 +98,7 @@ class TableWriter:
         if self._reserved is not None and not self._stopped:
             self._open = self._new_object(self._reserved[1])
         self.end_object()
-        await self._wait()
+        await self.settle()
 
     def stop(self) -> None:
         """Give up every object that the store has not acknowledged; take no more rows."""
@@ -107,12 +107,8 @@ class TableWriter:
         for unfinished in self._under_way.values():
             unfinished.cancel()
 
-    async def abort(self) -> None:
-        """Stop, and wait until nothing partial is left."""
-        self.stop()
-        await self._wait()
-
-    async def _wait(self) -> None:
+    async def settle(self) -> None:
+        """Return when every object has ended: each is in the bucket, or nothing of it is left."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
