@@ -38,6 +38,11 @@ def same(one: list[pa.RecordBatch], other: list[pa.RecordBatch]) -> bool:
     return bool(left.equals(right, check_metadata=True))
 
 
+def normalised(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch as the formats take it."""
+    return Normaliser(batch.schema)(batch, Alterations())
+
+
 @settings(max_examples=150, deadline=None)
 @given(random_arrow.schemas(), SIZES, SEEDS)
 def test_bulk_decoding_gives_what_arrows_reader_gives(schema: pa.Schema, sizes: list[int], seed: int) -> None:
@@ -136,13 +141,9 @@ def test_what_rows_grow_to_is_known_before_they_are_written_out(rows: int, seed:
         )
     data = pa.record_batch([column], ["c"])
     found = list(cut(data, most))
-    plain = [Normaliser(part.schema)(part, Alterations()) for part, _ in found]
+    plain = [normalised(part) for part, _ in found]
     assert sum(part.num_rows for part in plain) == rows
-    assert (
-        pa.Table.from_batches(plain)
-        .combine_chunks()
-        .equals(pa.Table.from_batches([Normaliser(data.schema)(data, Alterations())]))
-    )
+    assert pa.Table.from_batches(plain).combine_chunks().equals(pa.Table.from_batches([normalised(data)]))
     assert all(size <= most or part.num_rows == 1 for part, size in found)
     for part, (_, size) in zip(plain, found, strict=True):
         written_out = pa.concat_arrays(part.columns).nbytes
