@@ -179,7 +179,7 @@ def test_the_policy_in_the_guide() -> None:
 def test_duckdb(tmp_path: Path) -> None:
     """The DuckDB queries of the guide run on objects at the guide's keys: here on local copies, without the secret."""
     cells = {"instance_id": ["i-1"], "region": ["eu"], "tags": ['{"Name":"web"}'], "_cq_sync_time": [1]}
-    folder = tmp_path / "cloudquery" / "aws_ec2_instances" / "date=2026-11-22"
+    folder = tmp_path / "cloudquery" / "aws_ec2_instances" / "dt=2026-11-22"
     folder.mkdir(parents=True)
     pq.write_table(pa.table(cells), folder / "x.parquet")
     sql = blocks(ROOT / "docs" / "loading.md", "sql")[0].replace("s3://my-bucket", str(tmp_path))

@@ -56,7 +56,7 @@ class Spec(Options):
             raise SpecError(
                 "contains {{SYNC_ID}}, which this CLI does not send; use a newer CloudQuery CLI", field="path"
             )
-        spec._warnings = (*warnings, *advice(options, spec))  # noqa: SLF001 - this class's own
+        spec._warnings = (*warnings, *advice(options, spec, file_format=spec.file_format))  # noqa: SLF001 - this class's own
         return spec
 
     @property
