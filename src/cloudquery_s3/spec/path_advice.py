@@ -42,7 +42,7 @@ def path_advice(path: str, *, file_format: str, appended: bool = False) -> Itera
 
     Args:
         path: the template, complete.
-        file_format: what takes the place of `{{FORMAT}}`, such as `csv.gz`.
+        file_format: what takes the place of `{{FORMAT}}`, such as `csv.gz`; empty where the format is not known.
         appended: whether the path's end is not the user's own but the older suffix.
     """
     yield from _unknown_placeholders(path)
@@ -51,7 +51,8 @@ def path_advice(path: str, *, file_format: str, appended: bool = False) -> Itera
     for segment in path.split("/"):
         if segment.startswith(("_", ".")):
             yield f"path: the segment {quoted(segment)} begins with {segment[0]}: {_HIDDEN_FROM}; begin it otherwise"
-    yield from _ending(path, file_format, appended=appended)
+    if file_format:
+        yield from _ending(path, file_format, appended=appended)
 
 
 def table_advice(path: str, table: str, columns: Iterable[str]) -> Iterator[str]:
