@@ -1,4 +1,4 @@
-"""`cloudquery-s3 package`: the folder that `cloudquery plugin publish` reads. Source: cli.md 9."""
+"""`cloudquery-s3 package`: the folder that `cloudquery plugin publish` reads. Source: docs/commands.md, `package`."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Spec(Options):
         Raises:
             SpecError: the first thing that is wrong, in the order of the reference.
 
-        Source: contract A.
+        Source: docs/spec.md, "What differs from the Go plugin".
         """
         warnings: list[str] = []
         options = decode(Options, read_document(data), warnings)
@@ -97,7 +97,7 @@ def _format_spec(options: Options, warnings: list[str]) -> FormatSpec:
 
 
 def rewritten(options: Options) -> dict[str, Any]:
-    """Return the options that do not stay as they were written. Source: contract A.5; H27, H28 and H31 are mended."""
+    """Return the options that do not stay as they were written. Source: docs/spec.md, "How options go together"."""
     changes: dict[str, Any] = {"path": options.path + _legacy_suffix(options)}
     if options.no_rotate:
         changes |= {"batch_size": 0, "batch_size_bytes": 0, "batch_timeout": "0s"}

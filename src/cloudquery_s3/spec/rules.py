@@ -1,4 +1,4 @@
-"""What makes options impossible, in the order in which the reference looks. Source: contract A.4.
+"""What makes options impossible, in the order in which the reference looks. Source: docs/spec.md.
 
 Each function yields the problems of its part; the caller raises the first one, and the rest is never computed.
 """
