@@ -1,7 +1,7 @@
 """Every option that a user may set: name, type, default, meaning. The one list of them.
 
-The JSON schema and `docs/spec.md` are made from it. Names and defaults are those of the Go plugin's spec; `memory_budget`, `request_checksums` and
-`gzip_level` are this plugin's own.
+The JSON schema and `docs/spec.md` are made from it. Names and defaults are those of the Go plugin's spec;
+`memory_budget`, `request_checksums` and `gzip_level` are this plugin's own.
 """
 
 from __future__ import annotations
