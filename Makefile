@@ -53,7 +53,7 @@ s3-server: .tools/versitygw-$(VERSITYGW_VERSION) ## build the real S3 server tha
 	GOBIN=$(CURDIR)/.tools go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 	@touch $@
 
-readers: $(STAMP) ## install what reads objects beside DuckDB, for tests of docs/loading.md (1.5 GB)
+readers: $(STAMP) ## install what reads objects beside DuckDB, for tests of docs/loading.md (1.3 GB)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group readers
 
 h2spec: .tools/h2spec-$(H2SPEC_VERSION) ## build what checks HTTP/2 against its RFCs (needs Go)
