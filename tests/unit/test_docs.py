@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,7 @@ def yaml_blocks() -> list[Any]:
         pytest.param(block, id=f"{page.name}-{number}")
         for page in PAGES
         for number, block in enumerate(blocks(page, "yaml"))
+        if not block.startswith("--8<--")  # an example's file, which test_example_specs checks
     ]
 
 
@@ -177,6 +180,19 @@ def test_every_page_is_in_the_navigation() -> None:
     pages = {file.relative_to(ROOT / "docs").as_posix() for file in (ROOT / "docs").rglob("*.md")}
     listed = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
     assert pages <= set(listed)
+
+
+def test_the_site_needs_no_network(tmp_path: Path) -> None:
+    """The built pages load nothing from elsewhere: no script, font or diagram; a search index is there."""
+    command = [str(program.PROGRAM.with_name("mkdocs")), "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "search" / "search_index.json").is_file()
+    for page in tmp_path.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"<(?:script|link|img)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//", text), page
+        assert 'class="mermaid"' not in text  # the theme would fetch what draws it
 
 
 def test_the_policy_in_the_guide() -> None:
