@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 VERSITYGW_VERSION := v1.8.0
 H2SPEC_VERSION := v2.2.1
 
-.PHONY: help demo bench test test-slow check lint types imports conformance s3-server h2spec docs package audit sbom lock clean
+.PHONY: help demo bench test test-slow check lint types imports conformance s3-server readers h2spec docs package audit sbom lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ s3-server: .tools/versitygw-$(VERSITYGW_VERSION) ## build the real S3 server tha
 .tools/versitygw-$(VERSITYGW_VERSION):
 	GOBIN=$(CURDIR)/.tools go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 	@touch $@
+
+readers: $(STAMP) ## install what reads objects beside DuckDB, for tests of docs/loading.md (1.3 GB)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group readers
 
 h2spec: .tools/h2spec-$(H2SPEC_VERSION) ## build what checks HTTP/2 against its RFCs (needs Go)
 

@@ -24,7 +24,7 @@ PLACEHOLDERS: Final[dict[str, str]] = {
     "{{MINUTE}}": "its minute, two digits",
     "{{SYNC_ID}}": "id of the sync, which the CLI chooses",
 }
-"""What may stand in a path, and what takes its place. Source: contract B."""
+"""What may stand in a path, and what takes its place. Source: docs/path.md."""
 
 MAX_KEY_BYTES: Final = 1024
 """The longest key that S3 accepts, as UTF-8."""
@@ -42,7 +42,7 @@ class PathTemplate:
     share a key where `{{TABLE}}` is in the path. To that end `%` and `/` in a name become `%25` and `%2F`, and a
     segment that would be `.` or `..` becomes `%2E` or `%2E%2E`.
 
-    Source: contract B; H43 and H47 are mended.
+    Source: docs/path.md; docs/compatibility.md, "Spec, keys and protocol".
     """
 
     def __init__(self, path: str, *, format: str, sync_id: str) -> None:  # noqa: A002 - named as its placeholder is

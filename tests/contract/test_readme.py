@@ -79,7 +79,7 @@ def test_the_steps(page: str, moto: S3Server, tmp_path: Path, monkeypatch: pytes
         synced = run(cli.binary(), "sync", "aws.yml", "s3.yml", folder=tmp_path)
     assert synced.returncode == 0, synced.stdout
     (key,) = bucket.objects()
-    assert re.fullmatch(r"cloudquery/aws_regions/date=\d{4}-\d\d-\d\d/[0-9a-f-]{36}\.parquet", key)
+    assert re.fullmatch(r"cloudquery/aws_regions/dt=\d{4}-\d\d-\d\d/[0-9a-f-]{36}\.parquet", key)
 
 
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:

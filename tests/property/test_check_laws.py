@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import re
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cloudquery_s3.commands.destinations import plugin_specs
+from cloudquery_s3.commands import go_yaml
+from cloudquery_s3.commands.destinations import contents
 from cloudquery_s3.commands.diagnosis import diagnose
 from cloudquery_s3.commands.spec_file import read_documents
 from cloudquery_s3.errors import SpecError
@@ -33,15 +34,12 @@ JSON = st.recursive(
 @settings(max_examples=200, deadline=None)
 def test_any_text(text: str) -> None:
     """Any text is either read or refused with a SpecError; what is read can be examined."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "spec.yml")
-        file.write_text(text, encoding="utf-8", newline="")
-        try:
-            documents = read_documents(file, {"A": "007"})
-        except SpecError:
-            return
-        for found in plugin_specs(documents, Path(folder)):
-            diagnose(found.data, invocation_id=INVOCATION_ID)
+    try:
+        documents = read_documents(text, {"A": "007"})
+    except SpecError:
+        return
+    for found in contents(documents, Path()).specs:
+        diagnose(found.data, invocation_id=INVOCATION_ID)
 
 
 DESTINATION = st.dictionaries(KEYS, st.just("local") | JSON, max_size=5).map(
@@ -53,9 +51,16 @@ DESTINATION = st.dictionaries(KEYS, st.just("local") | JSON, max_size=5).map(
 @settings(max_examples=200, deadline=None)
 def test_any_content(content: object) -> None:
     """Any content, as YAML or JSON, is examined: there is a spec to use, or a problem to mend, never neither."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "spec.yml")
-        file.write_text(json.dumps(content).replace("${", "$"), encoding="utf-8")  # the CLI, too, would see a variable
-        for found in plugin_specs(read_documents(file, {}), Path(folder)):
-            diagnosis = diagnose(found.data, invocation_id=INVOCATION_ID)
-            assert (diagnosis.spec is None) == bool(diagnosis.problems)
+    text = json.dumps(content).replace("${", "$")  # the CLI, too, would see a variable
+    for found in contents(read_documents(text, {}), Path()).specs:
+        diagnosis = diagnose(found.data, invocation_id=INVOCATION_ID)
+        assert (diagnosis.spec is None) == bool(diagnosis.problems)
+
+
+@given(value=JSON)
+@settings(max_examples=200, deadline=None)
+def test_writing_and_reading(value: object) -> None:
+    """What is written without comments reads as what it was."""
+    assume(not re.search(r"[\x85\u2028\u2029]|\\u(0085|2028|2029|fe)", json.dumps(value)))
+    value = go_yaml.load(json.dumps(value)).value  # numbers as Go has them
+    assert go_yaml.load(go_yaml.dump(value)).value == value

@@ -9,6 +9,7 @@ import sys
 from typing import Annotated, Final
 
 import typer
+from typer.core import TyperCommand
 
 from cloudquery_s3.commands import check, package, schema, serve, version
 
@@ -22,22 +23,32 @@ Exit codes: 0 all is well, 1 a problem was found, 2 the command was called wrong
 """
 
 
+class _Command(TyperCommand):
+    """Shows required arguments without braces, as manuals do."""
+
+    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return [piece.translate({ord("{"): None, ord("}"): None}) for piece in super().collect_usage_pieces(ctx)]
+
+
 def build_app() -> typer.Typer:
     """Return the application; its help is coloured and framed on a terminal only."""
     app = typer.Typer(
         name="cloudquery-s3",
         help=_HELP,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown" if sys.stdout.isatty() else None,
     )
     app.callback(help=_HELP)(_root)
     forgiving = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
     app.command("serve", context_settings=forgiving, short_help="Serve the plugin: what the CLI runs.")(serve.serve)
-    app.command("check", short_help="Say all that is wrong with a spec, and what it would do.")(check.check)
+    app.command("check", cls=_Command, short_help="Report every problem of a spec, its keys and its IAM policy.")(
+        check.check
+    )
     app.command("schema", short_help="Print the JSON schema of the spec.")(schema.schema)
-    app.command("package", short_help="Lay out dist/ for `cloudquery plugin publish`.")(package.package)
+    app.command("package", cls=_Command, short_help="Lay out dist/ for `cloudquery plugin publish`.")(package.package)
     app.command("version", short_help="Print the versions of this plugin and of what it runs on.")(version.version)
     return app
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,23 +11,31 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cloudquery_s3.commands.destinations import plugin_specs
+from cloudquery_s3.commands.destinations import contents, duplicates
 from cloudquery_s3.commands.diagnosis import diagnose
 from cloudquery_s3.commands.iam_policy import policies
-from cloudquery_s3.commands.report import Report
-from cloudquery_s3.commands.spec_file import files_of, read_documents
+from cloudquery_s3.commands.report import JsonReport, PolicyReport, Report, TextReport
+from cloudquery_s3.commands.spec_file import files_of, read_documents, read_file
 from cloudquery_s3.errors import PluginError, SpecError
+from cloudquery_s3.spec.aws_names import aws_faults
+from cloudquery_s3.spec.path_advice import likely_clashes
 
 if TYPE_CHECKING:
-    from cloudquery_s3.commands.destinations import PluginSpec
+    from collections.abc import Iterator, Mapping
+
+    from cloudquery_s3.commands.destinations import Contents, PluginSpec
     from cloudquery_s3.spec import Spec
+    from cloudquery_s3.spec.model import Options
 
 EXAMPLE_TABLE: Final = "aws_ec2_instances"
+_STANDARD_INPUT: Final = "-"
 
-_SpecFile = Annotated[
-    Path,
+_Files = Annotated[
+    list[Path],
     typer.Argument(
-        metavar="SPEC", exists=True, help="A CloudQuery YAML file, a folder of them, or the plugin's bare spec."
+        metavar="FILE",
+        show_default=False,
+        help="CloudQuery YAML files, folders of them, the plugin's bare spec, or - for standard input.",
     ),
 ]
 _Table = Annotated[str, typer.Option(metavar="NAME", help="The table whose keys are shown.")]
@@ -33,46 +43,98 @@ _Connect = Annotated[
     bool,
     typer.Option("--connect", help="Try the bucket as well: write the test object, with the credentials found here."),
 ]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with all that was found, for programs.")]
+_Policy = Annotated[
+    bool,
+    typer.Option("--policy", help="Print the IAM policy that is needed, and nothing else; findings go to stderr."),
+]
 
 
-def check(spec: _SpecFile, *, table: _Table = EXAMPLE_TABLE, connect: _Connect = False) -> None:
-    """Say all that is wrong with a spec at once; for a good one, show its keys and the IAM policy it needs.
+def check(
+    files: _Files,
+    *,
+    table: _Table = EXAMPLE_TABLE,
+    connect: _Connect = False,
+    as_json: _Json = False,
+    policy: _Policy = False,
+) -> None:
+    """Report every problem at once; of a good spec, show its keys and the IAM policy it needs.
 
-    Reads the file as the CloudQuery CLI does, ${VARIABLES} included, and takes each S3 destination in it. Nothing is
+    Reads files as the CloudQuery CLI does, ${VARIABLES} included, and takes each S3 destination in them. Nothing is
     sent anywhere without --connect.
 
     Exit codes: 0 a sync can begin (there may be warnings), 1 it cannot, 2 the command was called wrongly.
     """
-    report = Report()
-    found = 0
-    for file in files_of(spec):
-        try:
-            documents = read_documents(file)
-        except SpecError as error:
-            report.problem(str(file), str(error))
-            continue
-        for plugin_spec in plugin_specs(documents, Path.cwd()):
-            found += 1
-            _check_one(f"{file}: {plugin_spec.name}", plugin_spec, report, table=table, connect=connect)
-    if not found and not report.problems:
-        report.problem(str(spec), "there is no S3 destination in it: write kind: destination, or the bare spec")
-    report.summary(found)
+    if as_json and policy:
+        raise typer.BadParameter("--json has the policies in it: write one of --json and --policy")
+    for file in files:
+        if str(file) != _STANDARD_INPUT and not file.exists():
+            raise typer.BadParameter(f"there is no file {file}")
+    report: Report = JsonReport() if as_json else PolicyReport() if policy else TextReport()
+    for place in files:
+        _check_place(place, report, table=table, connect=connect)
+    report.end()
     raise typer.Exit(1 if report.problems else 0)
 
 
-def _check_one(where: str, found: PluginSpec, report: Report, *, table: str, connect: bool) -> None:
+def _check_place(place: Path, report: Report, *, table: str, connect: bool) -> None:
+    """Check a file, or a folder of them, in which one S3 destination at least is expected."""
+    others: list[str] = []
+    before = report.destinations, report.problems
+    for where, text in _texts(place, report):
+        try:
+            found = contents(read_documents(text), Path.cwd())
+        except SpecError as error:
+            report.problem(where, str(error))
+            continue
+        others += found.others
+        _check_contents(where, found, report, table=table, connect=connect)
+    if (report.destinations, report.problems) == before:
+        passed = f"; passed over: {', '.join(others)}, for neither name nor path has s3 in it" if others else ""
+        hint = "write kind: destination, or the bare spec"
+        report.problem(str(place), f"there is no S3 destination in it{passed or f': {hint}'}")
+
+
+def _texts(place: Path, report: Report) -> Iterator[tuple[str, str]]:
+    """Yield each file's name and text."""
+    if str(place) == _STANDARD_INPUT:
+        yield "standard input", sys.stdin.read()
+        return
+    for file in files_of(place):
+        try:
+            yield str(file), read_file(file)
+        except SpecError as error:
+            report.problem(str(file), str(error))
+
+
+def _check_contents(where: str, found: Contents, report: Report, *, table: str, connect: bool) -> None:
+    for problem in found.problems:
+        report.problem(where, problem)
+    for warning in found.warnings:
+        report.warning(where, warning)
+    for name in duplicates(found.specs):
+        report.problem(where, f"name: two destinations are called {name}; give each its own")
+    for plugin_spec in found.specs:
+        report.destinations += 1
+        _check_one(where, plugin_spec, report, table=table, connect=connect)
+
+
+def _check_one(file: str, found: PluginSpec, report: Report, *, table: str, connect: bool) -> None:
+    where = f"{file}: {found.name}"
     sync_id = str(uuid.uuid4())
     diagnosis = diagnose(found.data, invocation_id=sync_id)
-    of_spec = [str(problem) for problem in diagnosis.problems if not found.awaits_variable(problem.field)]
-    problems = found.problems + of_spec
+    of_spec = [*diagnosis.problems, *_place_faults(diagnosis.options, os.environ)]
+    problems = found.problems + [str(problem) for problem in of_spec if not found.awaits_variable(problem.field)]
     for problem in problems:
         report.problem(where, problem)
-    for warning in (*found.warnings, *diagnosis.warnings):
+    likely = likely_clashes(diagnosis.options.path) if diagnosis.options else ()
+    for warning in (*found.warnings, *diagnosis.warnings, *likely):
         report.warning(where, warning)
     if problems or diagnosis.spec is None:
         return
     try:
-        _show(where, diagnosis.spec, report, table=table, sync_id=sync_id)
+        report.keys(where, _keys(diagnosis.spec, table=table, sync_id=sync_id))
+        report.policies(where, policies(diagnosis.spec))
         if connect:
             _connect(diagnosis.spec, sync_id)
             report.good(where, "the test object was written")
@@ -80,19 +142,20 @@ def _check_one(where: str, found: PluginSpec, report: Report, *, table: str, con
         report.problem(where, str(error))
 
 
-def _show(where: str, spec: Spec, report: Report, *, table: str, sync_id: str) -> None:
+def _place_faults(options: Options | None, environment: Mapping[str, str]) -> Iterator[SpecError]:
+    """Yield why AWS has no such place, unless the place is another store."""
+    elsewhere = any(environment.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+    if options is not None and not options.endpoint and not elsewhere:
+        yield from aws_faults(options.bucket, options.region)
+
+
+def _keys(spec: Spec, *, table: str, sync_id: str) -> dict[str, str]:
     template = spec.path_template(sync_id=sync_id)
     now = datetime.now(UTC)
     keys = {f"an object of table {table}": template.render(table, file_id=str(uuid.uuid4()), now=now)}
     if spec.test_write:
         keys["the test object"] = template.render("TEST_TABLE", file_id="TEST_UUID", now=now)
-    report.keys(where, {what: f"s3://{spec.bucket}/{key}" for what, key in keys.items()})
-    wanted = policies(spec)
-    whose = "the role" if wanted.assume else "the identity that writes"
-    report.policy(where, f"needed, for {whose}", wanted.needed)
-    report.policy(where, f"helpful, for {whose} (see the documentation, Authentication)", wanted.helpful)
-    if wanted.assume:
-        report.policy(where, "for the identity that assumes the role", wanted.assume)
+    return {what: f"s3://{spec.bucket}/{key}" for what, key in keys.items()}
 
 
 def _connect(spec: Spec, sync_id: str) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from cloudquery_s3.commands.cloudquery_file import DESTINATION_KEYS, KINDS, REGISTRIES, WRITE_MODES
+from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.model import Options
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ _REPLACING: Final = "overwrite-delete-stale"
 
 _MISPLACED: Final = Options.model_fields.keys() - {"path"}
 """Options of the plugin that are not also the CLI's own."""
+
+_NAMED_S3: Final = re.compile(r"(?<![a-z0-9])s3(?![a-z0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,70 +56,129 @@ class PluginSpec:
         return isinstance(value, str) and any(f"${{{name}}}" in value for name in self.missing)
 
 
-def plugin_specs(documents: list[Document], folder: Path) -> Iterator[PluginSpec]:
-    """Yield the specs in a file that are this plugin's; other destinations and all sources are passed over.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in a file's documents.
 
-    A document without `kind` is taken as the bare spec of the plugin.
+    Attributes:
+        specs: this plugin's.
+        problems: of documents that are nobody's.
+        warnings: of documents that are another plugin's.
+        others: names of destinations that are not this plugin's.
+    """
+
+    specs: list[PluginSpec] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+
+def contents(documents: list[Document], folder: Path) -> Contents:
+    """Return the specs in a file that are this plugin's; other destinations and all sources are passed over.
+
+    A document without `kind` is taken as the bare spec of the plugin. A destination that the CLI downloads is this
+    plugin's if it is called `s3`; any other if its name or its program has `s3` in it, or if its spec has a `region`
+    and another option that every spec of this plugin has.
 
     Args:
         documents: the file's.
         folder: from where the CLI is started, for a relative `path`.
     """
+    found = Contents()
     for document in documents:
         content = document.content
         if not isinstance(content, dict):
-            yield PluginSpec("spec", _sent(content), problems=["the document is not an object of named values"])
+            found.specs.append(PluginSpec("spec", b"null", problems=["the document is not an object of named values"]))
         elif "kind" not in content:
-            yield _noted(PluginSpec("spec", _sent(content), missing=document.missing), document)
-        elif content["kind"] == "destination":
-            outer = content.get("spec")
-            if not isinstance(outer, dict):
-                yield PluginSpec("destination", b"{}", problems=["spec: is missing below kind: destination"])
-            elif _may_be_s3(outer):
-                yield _noted(_destination(outer, folder, document.missing), document)
+            found.specs.append(_noted(PluginSpec("spec", _sent(content), missing=document.missing), document))
+        elif content["kind"] not in KINDS:
+            hint = suggestion(str(content["kind"]), KINDS)
+            found.problems.append(f"kind: {quoted(str(content['kind']))} is not one of {', '.join(KINDS)}{hint}")
+        else:
+            _of_kind(content["kind"], content.get("spec"), document, folder, found)
+    return found
 
 
-def _may_be_s3(outer: dict[str, Any]) -> bool:
-    downloaded = _registry(outer) in _DOWNLOADED
-    return not downloaded or str(outer.get("path", "cloudquery/s3")).rpartition("/")[2] == "s3"
+def _of_kind(kind: str, outer: object, document: Document, folder: Path, found: Contents) -> None:
+    if not isinstance(outer, dict):
+        found.problems.append(f"spec: is missing below kind: {kind}")
+        return
+    outer = {str(key).lower(): value for key, value in outer.items()}
+    name = str(outer.get("name") or kind)
+    if kind == "destination" and is_s3(outer):
+        found.specs.append(_noted(_destination(name, outer, folder, document.missing), document))
+        return
+    if kind == "destination":
+        found.others.append(name)
+    found.warnings.extend(f"{name}: {line}" for line in (*_unset(document.missing), *document.warnings))
+
+
+def is_s3(outer: dict[str, Any]) -> bool:
+    """Tell whether a destination is this plugin's, as far as its document tells."""
+    program = re.split(r"[/\\]", str(outer.get("path") or ""))[-1].lower()
+    if _registry(outer) in _DOWNLOADED:
+        return program in {"s3", ""}
+    if _NAMED_S3.search(str(outer.get("name") or "").lower()) or _NAMED_S3.search(program):
+        return True
+    spec = outer.get("spec")
+    options = {str(key).lower() for key in spec} if isinstance(spec, dict) else set()
+    return "region" in options and bool(options & {"bucket", "path", "format"})
+
+
+def duplicates(specs: list[PluginSpec]) -> Iterator[str]:
+    """Yield the names that more than one destination has: the CLI refuses them."""
+    names = [spec.name for spec in specs]
+    yield from sorted({name for name in names if names.count(name) > 1})
 
 
 def _registry(outer: dict[str, Any]) -> str:
     return str(outer.get("registry") or "cloudquery")
 
 
-def _destination(outer: dict[str, Any], folder: Path, missing: tuple[str, ...]) -> PluginSpec:
-    found = PluginSpec(str(outer.get("name") or "destination"), _sent(outer.get("spec")), missing=missing)
+def _destination(name: str, outer: dict[str, Any], folder: Path, missing: tuple[str, ...]) -> PluginSpec:
+    found = PluginSpec(name, _sent(outer.get("spec")), missing=missing)
     found.problems.extend(f"{key}: is missing" for key in ("name", "path") if not outer.get(key))
-    found.problems.extend(
-        f"{key}: is an option of the plugin: indent it, below spec.spec" for key in outer if key in _MISPLACED
-    )
+    for key in outer:
+        if key in _MISPLACED:
+            found.problems.append(f"{key}: is an option of the plugin: indent it, below spec.spec")
+        elif key not in DESTINATION_KEYS:
+            hint = suggestion(key, DESTINATION_KEYS)
+            found.problems.append(f"{quoted(key)}: is not a key of a destination{hint}; the CLI refuses it")
     _write_mode(outer, found)
     _place(outer, folder, found)
     return found
 
 
 def _write_mode(outer: dict[str, Any], found: PluginSpec) -> None:
-    mode = outer.get("write_mode", _REPLACING)
+    mode = outer.get("write_mode") or _REPLACING
     if mode == _REPLACING:
-        written = "" if "write_mode" in outer else ", which it is where nothing is written"
+        written = "" if outer.get("write_mode") else ", the CLI's default,"
         found.problems.append(
-            f"write_mode: {_REPLACING}{written}, fails at the end of the sync: rows cannot be deleted from objects; "
-            "write write_mode: append"
+            f"write_mode: {_REPLACING}{written} fails at the end of the sync, since rows cannot be deleted from "
+            "objects; write write_mode: append"
         )
+    elif mode not in WRITE_MODES:
+        hint = suggestion(str(mode), WRITE_MODES)
+        found.problems.append(f"write_mode: {quoted(str(mode))} is not a mode{hint}; write write_mode: append")
     elif mode != "append":
         found.warnings.append("write_mode: this plugin appends, whatever is written; write write_mode: append")
 
 
 def _place(outer: dict[str, Any], folder: Path, found: PluginSpec) -> None:
     registry, path = _registry(outer), str(outer.get("path") or "")
+    if registry not in REGISTRIES:
+        hint = suggestion(registry, REGISTRIES)
+        found.problems.append(f"registry: {quoted(registry)} is not one of {', '.join(REGISTRIES)}{hint}")
     if registry in _DOWNLOADED:
+        if not outer.get("version"):
+            found.problems.append(f"version: is missing, which registry: {registry} needs")
         found.warnings.append(
             f"registry: {registry} starts the Go plugin; to start this one, write registry: local and its path"
         )
     if registry == "local" and path and "${" not in path and not _is_program(folder / path):
-        found.warnings.append(
-            f'path: "{path}" is not a program seen from {folder.resolve()}: the CLI looks nowhere else, and not in PATH'
+        found.problems.append(
+            f"path: {quoted(path)} is not a program, seen from {folder.resolve()}: the CLI does not search PATH; write "
+            "the path in full, as `which cloudquery-s3` prints it"
         )
 
 
@@ -126,11 +190,15 @@ def _is_program(path: Path) -> bool:
 
 
 def _noted(found: PluginSpec, document: Document) -> PluginSpec:
-    for name in document.missing:
-        kind = "the file cannot be read" if name.startswith("file:") else "the environment has no such variable"
-        found.problems.append(f"${{{name}}}: {kind}")
-    found.warnings.extend(f"{key}: is written more than once; the last one counts" for key in document.repeated)
+    found.problems.extend(_unset(document.missing))
+    found.warnings.extend(document.warnings)
     return found
+
+
+def _unset(missing: tuple[str, ...]) -> Iterator[str]:
+    for name in missing:
+        what = "the file cannot be read" if name.startswith("file:") else "the environment has no such variable"
+        yield f"${{{name}}}: {what}"
 
 
 def _sent(spec: object) -> bytes:

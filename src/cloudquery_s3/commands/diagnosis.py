@@ -9,9 +9,11 @@ from pydantic import BaseModel
 
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.spec import CsvSpec, JsonSpec, ParquetSpec, Spec
+from cloudquery_s3.spec.advice import advice
 from cloudquery_s3.spec.decode import JsonObject, decode, quoted, read_document
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.model import Options
+from cloudquery_s3.spec.parse import file_format, rewritten
 from cloudquery_s3.spec.rules import after_format, before_format, unknown_format
 
 if TYPE_CHECKING:
@@ -32,11 +34,13 @@ class Diagnosis:
 
     Attributes:
         spec: the spec; None where there are problems.
+        options: what could be read of it, with defaults in place of the rest; None where nothing could.
         problems: each keeps a sync from beginning; the one that a sync would name is the first.
         warnings: lines that begin with the option's name.
     """
 
     spec: Spec | None
+    options: Options | None
     problems: tuple[SpecError, ...]
     warnings: tuple[str, ...]
 
@@ -48,8 +52,8 @@ def diagnose(data: bytes, *, invocation_id: str) -> Diagnosis:
     except SpecError as first:
         examination = _Examination()
         others = [problem for problem in examination.of(data) if str(problem) != str(first)]
-        return Diagnosis(None, (first, *others), tuple(examination.warnings))
-    return Diagnosis(spec, (), spec.warnings)
+        return Diagnosis(None, examination.options, (first, *others), tuple(examination.warnings))
+    return Diagnosis(spec, spec, (), spec.warnings)
 
 
 @dataclass(slots=True)
@@ -58,6 +62,7 @@ class _Examination:
 
     problems: list[SpecError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    options: Options | None = None
 
     def of(self, data: bytes) -> list[SpecError]:
         try:
@@ -68,8 +73,18 @@ class _Examination:
         unreadable = {problem.field for problem in self.problems}
         self._note(before_format(options), options, unreadable)
         self._note(unknown_format(options), options, unreadable)
-        self._note(after_format(self._with_format_spec(options)), options, unreadable)
+        options = self._with_format_spec(options)
+        self._note(after_format(options), options, unreadable)
+        self._advise(options)
+        self.options = options
         return self.problems
+
+    def _advise(self, options: Options) -> None:
+        """Say of the rest what would be said of a spec that works."""
+        used = options.model_copy(update=rewritten(options))
+        known = options.format in _FORMATS
+        lines = advice(options, used, file_format=file_format(options) if known else "")
+        self.warnings += [line for line in lines if options.path or not line.startswith("path:")]
 
     def _note(self, problems: Iterable[SpecError], options: Options, silent: set[str]) -> None:
         """Keep problems, but one only of a value that is missing, and none of one that could not be read."""

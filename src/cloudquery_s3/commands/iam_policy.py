@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cloudquery_s3.object_key import PLACEHOLDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cloudquery_s3.spec import Spec
 
@@ -53,6 +53,21 @@ def policies(spec: Spec) -> Policies:
     role = spec.credentials.role_arn if spec.credentials else ""
     assume = _document([_allow("AssumeWriter", ["sts:AssumeRole"], role)]) if role else None
     return Policies(_document(needed), _document(helpful), assume)
+
+
+def united(documents: Iterable[Mapping[str, Any]]) -> Policy:
+    """Return one policy that allows what several allow; ids of statements stay unique, as IAM wants them."""
+    statements: list[Policy] = []
+    for statement in (part for document in documents for part in document["Statement"]):
+        if any(_without_id(known) == _without_id(statement) for known in statements):
+            continue
+        alike = sum(known["Sid"].rstrip("0123456789") == statement["Sid"] for known in statements)
+        statements.append({**statement, "Sid": f"{statement['Sid']}{alike + 1 if alike else ''}"})
+    return _document(statements)
+
+
+def _without_id(statement: Mapping[str, Any]) -> Policy:
+    return {name: value for name, value in statement.items() if name != "Sid"}
 
 
 def _arns(spec: Spec) -> tuple[str, Any]:

@@ -1,4 +1,4 @@
-"""`cloudquery-s3 package`: the folder that `cloudquery plugin publish` reads. Source: cli.md 9."""
+"""`cloudquery-s3 package`: the folder that `cloudquery plugin publish` reads. Source: docs/commands.md, `package`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from cloudquery_s3 import __version__
+from cloudquery_s3.commands.report import counted
 from cloudquery_s3.spec.schema import json_schema
 
 _NAME: Final = "s3"
@@ -26,7 +27,7 @@ _Message = Annotated[
     str, typer.Option("-m", "--message", help="What is new in this version, as Markdown; @FILE reads it from a file.")
 ]
 _Team = Annotated[str, typer.Option(metavar="NAME", help="The team that publishes, as CloudQuery's registry knows it.")]
-_Version = Annotated[str, typer.Argument(metavar="[VERSION]", help="Such as v1.2.3.", show_default=True)]
+_Version = Annotated[str, typer.Argument(metavar="VERSION", help="Such as v1.2.3.", show_default=True)]
 _Dist = Annotated[
     Path, typer.Option("-D", "--dist-dir", file_okay=False, help="Where the images are, and the rest is laid out.")
 ]
@@ -67,7 +68,8 @@ def package(
     described = _description(team, version, _text(message), targets)
     (dist_dir / "package.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     typer.echo(
-        f"{dist_dir}: {len(targets)} images, {len(pages)} pages; now run: cloudquery plugin publish -D {dist_dir}"
+        f"{dist_dir}: {counted(len(targets), 'image')}, {counted(len(pages), 'page')}; now run: "
+        f"cloudquery plugin publish -D {dist_dir}"
     )
 
 

@@ -1,30 +1,41 @@
-"""A user's YAML file, read as the CloudQuery CLI reads it.
+"""A user's file, read as the CloudQuery CLI reads it.
 
-Comments do not count, `${NAME}` is a variable of the environment, `${file:path}` a file's content. A quoted value stays
-text, a bare one is read again once its variables are in: `${X}` of `007` is the number 7. Source: cli.md 6.
+The CLI divides a file at each line `---`, takes the comments away by writing each document anew, puts the text of
+variables into that, and only then reads it: a variable's text is YAML, and not always one value. `"${X}"` stays in
+quotes, of which `'` become `"`; in a longer value, such as `"a-${X}"`, there are quotes only if the value would want
+them without the variable. A number is set for each variable while comments are taken away, as the CLI does.
+
+Source: cloudquery/cloudquery, cli/internal/specs/v0/spec_reader.go, as CLI 6.21.1 has it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from cloudquery_s3.commands import go_yaml
 from cloudquery_s3.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_VARIABLE: Final = re.compile(r"\$\{([^}]+)\}")
-_MARK: Final = 7_130_468_205_917_362
-"""Stands for a variable while YAML is parsed: a number, so that quotes around it are seen, and what they mean."""
+    from cloudquery_s3.commands.go_yaml import Json
 
-_MARKED: Final = re.compile(rf"{_MARK}(\d{{4}})")
-_FLOAT: Final = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_VARIABLE: Final = re.compile(r"\$\{([^}]+)\}")
+_FILE: Final = re.compile(r"\$\{file:([^}]+)\}")
+_MOMENT: Final = "time:"
+"""Begins a variable that newer CLIs replace by a moment of the sync: no moment is right here, so that it stays."""
+
+_MARK: Final = 5_577_006_791_947_000_000
+"""Stands for a file's first variable while comments are taken away: as many digits as the CLI's numbers have."""
+
+_MARKED: Final = re.compile(r"5577006791947(\d{6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +43,42 @@ class Document:
     """One document of a file.
 
     Attributes:
-        content: what it holds: JSON's kinds only.
+        content: what it holds, once its variables are in.
         missing: variables that are not set and files that cannot be read, each once; their text stays as written.
-        repeated: keys that are written more than once; the last one counts.
+        warnings: what the CLI passes over in silence.
     """
 
-    content: Any
-    missing: tuple[str, ...]
-    repeated: tuple[str, ...]
+    content: Json
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def read_documents(path: Path, environment: Mapping[str, str] | None = None) -> list[Document]:
-    """Return a file's documents, the empty ones left out.
+def read_file(path: Path) -> str:
+    """Return a file's text.
 
     Raises:
-        SpecError: it is not YAML, or not text.
+        SpecError: it is not text, or cannot be read.
     """
-    text = ""
     try:
-        text = path.read_text(encoding="utf-8")
-        return list(_documents(text, _Variables(os.environ if environment is None else environment)))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        hint = "; put quotes around a value that begins with {{" if re.search(r":\s*\{\{", text) else ""
-        raise SpecError(f"is not YAML: {error.problem or 'it cannot be read'}{where}{hint}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
         raise SpecError("is not YAML: it is not UTF-8 text") from None
-    except RecursionError:
-        raise SpecError("is nested too deeply, or refers to itself") from None
+    except OSError as error:
+        raise SpecError(f"cannot be read: {error.strerror}") from None
+
+
+def read_documents(text: str, environment: Mapping[str, str] | None = None) -> list[Document]:
+    """Return a file's documents, without those that hold nothing.
+
+    Args:
+        text: the file's.
+        environment: the variables; those of this process by default. Files are looked for from the current folder.
+
+    Raises:
+        SpecError: it is not YAML, or is not any more once its variables are in. The message holds no value.
+    """
+    variables = os.environ if environment is None else environment
+    return [document for document in _documents(text, variables) if document.content is not None]
 
 
 def files_of(path: Path) -> list[Path]:
@@ -70,109 +88,101 @@ def files_of(path: Path) -> list[Path]:
     return sorted(file for file in path.iterdir() if file.suffix in {".yml", ".yaml"} and not file.name.startswith("."))
 
 
-def _documents(text: str, variables: _Variables) -> Iterator[Document]:
-    marked = _VARIABLE.sub(variables.mark, text)
-    for node in yaml.compose_all(marked, Loader=_Loader):
-        reading = _Reading(variables)
-        content = reading.value(node)
-        if content is not None:
-            yield Document(content, tuple(reading.missing), tuple(reading.repeated))
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as the CLI's library takes it: dates are text, `1e3` is a number."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"^(?:{_FLOAT.pattern})$"), list("-+0123456789."))
-
-
-class _Variables:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self._names: list[str] = []
-
-    def mark(self, match: re.Match[str]) -> str:
-        self._names.append(match[1])
-        return f"{_MARK}{len(self._names) - 1:04}"
-
-    def name(self, mark: re.Match[str]) -> str:
-        return self._names[int(mark[1])]
-
-    def value(self, name: str) -> str | None:
-        """Return what takes a variable's place; None where there is nothing."""
-        if name.startswith("time:"):
-            return f"${{{name}}}"  # the moment of the sync, for newer CLIs: no moment is right here
-        if not name.startswith("file:"):
-            return self._environment.get(name)
-        try:
-            return Path(name.removeprefix("file:")).read_text(encoding="utf-8")
-        except (OSError, ValueError):  # ValueError: no text, or no name that a file could have
-            return None
+def _documents(text: str, environment: Mapping[str, str]) -> Iterator[Document]:
+    line = 0
+    for section in go_yaml.documents(text):
+        reading = _Reading(environment, line)
+        yield reading.document(section)
+        line += section.count("\n") + 2
 
 
 @dataclass(slots=True)
 class _Reading:
-    """Turns one document's nodes into values, and notes what is odd."""
+    """Reads one document, and notes what is missing."""
 
-    variables: _Variables
+    environment: Mapping[str, str]
+    lines_before: int
+    names: list[str] = field(default_factory=list)
     missing: dict[str, None] = field(default_factory=dict)
-    repeated: list[str] = field(default_factory=list)
 
-    def value(self, node: yaml.Node | None) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item) for item in node.value]
-        return self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
+    def document(self, section: str) -> Document:
+        loaded = self._first(section)
+        warnings = [f"{key}: is written more than once; the last one counts" for key in loaded.repeated]
+        if loaded.further:
+            line = self.lines_before + loaded.further
+            warnings.append(f"line {line}: from here on nothing is read: write --- alone on a line between documents")
+        without_comments = _MARKED.sub(self._unmark, go_yaml.dump(loaded.value))
+        content = self._second(without_comments)
+        return Document(content, tuple(self.missing), tuple(warnings))
 
-    def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                values = self._merged(value_node) | values
-                continue
-            key = str(self.value(key_node))
-            if key in values:
-                self.repeated.append(key)
-            values[key] = self.value(value_node)
-        return values
+    def _first(self, section: str) -> go_yaml.Loaded:
+        try:
+            return go_yaml.load(_VARIABLE.sub(self._mark, section))
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            where = f" at line {self.lines_before + mark.line + 1}, column {mark.column + 1}" if mark else ""
+            braces = re.search(r":\s*\{\{", section)
+            hint = "; put quotes around a value that begins with {{" if braces else ""
+            raise SpecError(f"is not YAML: {error.problem or 'it cannot be read'}{where}{hint}") from None
+        except yaml.YAMLError:
+            raise SpecError("is not YAML: it holds characters that YAML does not allow") from None
+        except RecursionError:
+            raise SpecError("is nested too deeply, or refers to itself") from None
 
-    def _merged(self, node: yaml.Node) -> dict[str, Any]:
-        value = self.value(node)
-        parts = value if isinstance(value, list) else [value]
-        return {key: item for part in reversed(parts) if isinstance(part, dict) for key, item in part.items()}
+    def _mark(self, match: re.Match[str]) -> str:
+        self.names.append(match[1])
+        return str(_MARK + len(self.names) - 1)
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
-        text = _MARKED.sub(self._expand, node.value)
-        if text == node.value:
-            return _plain(node)
-        if node.style is not None:
-            return text
-        again = yaml.compose(text, Loader=_Loader)
-        return self.value(again)
+    def _unmark(self, mark: re.Match[str]) -> str:
+        number = int(mark[1])
+        return f"${{{self.names[number]}}}" if number < len(self.names) else mark[0]
 
-    def _expand(self, mark: re.Match[str]) -> str:
-        name = self.variables.name(mark)
-        value = self.variables.value(name)
-        if value is None:
+    def _second(self, text: str) -> Json:
+        try:
+            return go_yaml.load(self._expanded(text)).value
+        except (yaml.YAMLError, RecursionError):
+            culprits = [name for name in dict.fromkeys(self.names) if self._breaks(text, name)]
+            listed = ", ".join(f"${{{name}}}" for name in culprits) or "its variables"
+            raise SpecError(
+                f"is not YAML any more once {listed} is put in: the CLI puts the text of a variable in before it reads "
+                "the file; put quotes around the variable alone, and escape quotes and backslashes in its text"
+            ) from None
+
+    def _breaks(self, text: str, name: str) -> bool:
+        try:
+            go_yaml.load(text.replace(f"${{{name}}}", self._value(name) or ""))
+        except (yaml.YAMLError, RecursionError):
+            return True
+        return False
+
+    def _expanded(self, text: str) -> str:
+        with_files = _FILE.sub(lambda match: self._value(f"file:{match[1]}") or self._noted(match), text)
+        return _VARIABLE.sub(self._of_environment, with_files)
+
+    def _of_environment(self, match: re.Match[str]) -> str:
+        value = self.environment.get(match[1])
+        return self._noted(match) if value is None else value
+
+    def _noted(self, match: re.Match[str]) -> str:
+        name = match[0][2:-1]
+        if not name.startswith(_MOMENT):
             self.missing.setdefault(name)
-            return f"${{{name}}}"
-        return value
+        return match[0]
+
+    def _value(self, name: str) -> str | None:
+        if not name.startswith("file:"):
+            return self.environment.get(name)
+        try:
+            content = Path(name.removeprefix("file:")).read_text(encoding="utf-8")
+        except (OSError, ValueError):  # ValueError: no text, or no name that a file could have
+            return None
+        return _escaped(content) if re.search(r"[\r\n]", content) else content
 
 
-def _plain(node: yaml.Node) -> Any:
-    """Return a scalar's value, with numbers as the CLI's JSON has them: `1.0` is 1."""
-    loader = _Loader("")
+def _escaped(content: str) -> str:
+    """Return JSON of several lines as what may stand within quotes; any other text as it is."""
     try:
-        value = loader.construct_object(node)
-    except (ValueError, LookupError):  # such as !!int "x": a number that is none
-        return node.value
-    finally:
-        loader.dispose()
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, str | int | float | bool | None) else node.value
+        json.loads(content)
+    except (ValueError, RecursionError):
+        return content
+    return json.dumps(content, ensure_ascii=False)[1:-1]

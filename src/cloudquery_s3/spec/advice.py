@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from cloudquery_s3.object_key import PLACEHOLDERS
-from cloudquery_s3.spec.decode import quoted, suggestion
+from cloudquery_s3.spec.path_advice import path_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloudquery_s3.spec.model import Options
 
-_IN_BRACES: Final = re.compile(r"\{\{[^{}]*\}\}")
 
-
-def advice(written: Options, used: Options) -> Iterator[str]:
+def advice(written: Options, used: Options, *, file_format: str) -> Iterator[str]:
     """Yield warnings, a line each with the field first.
 
     Args:
         written: the options as the user wrote them.
         used: the options after every default and rewriting.
+        file_format: what takes the place of `{{FORMAT}}`.
     """
-    yield from _path(written, used)
+    yield from path_advice(used.path, file_format=file_format, appended=used.path != written.path)
     yield from _numbers(written, used)
+    yield from _memory(used)
     if written.gzip_level is not None and not written.compression:
         yield "gzip_level: has no effect without compression: gzip"
     if written.aws_debug:
@@ -35,17 +33,23 @@ def advice(written: Options, used: Options) -> Iterator[str]:
                 yield f"credentials.{name}: has no effect without credentials.role_arn"
 
 
-def _path(written: Options, used: Options) -> Iterator[str]:
-    for name in _IN_BRACES.findall(written.path):
-        if name not in PLACEHOLDERS:
-            yield f"path: {quoted(name)} is not a placeholder{suggestion(name, PLACEHOLDERS)}; it stays as it is"
-    if used.path != written.path and used.compression:
-        yield "path: the suffix that is appended has no .gz; end the path in {{TABLE}}.{{FORMAT}} to have one"
-
-
 def _numbers(written: Options, used: Options) -> Iterator[str]:
     if written.max_retries != used.max_retries:
         attempts = "one attempt" if used.max_retries == 1 else f"{used.max_retries} attempts"
         yield f"max_retries: {written.max_retries} is taken as {attempts}; the Go plugin would try without end"
     if 0 < written.part_size < used.part_size:
         yield f"part_size: {written.part_size} is below S3's minimum; {used.part_size} (5 MiB) is used"
+
+
+def _memory(used: Options) -> Iterator[str]:
+    budget = f"is more than memory_budget ({used.memory_budget})"
+    if used.batch_size_bytes > used.memory_budget:
+        yield (
+            f"batch_size_bytes: {used.batch_size_bytes} {budget}, so that objects end before they reach it; lower it, "
+            "or raise memory_budget"
+        )
+    if used.part_size > used.memory_budget:
+        yield (
+            f"part_size: {used.part_size} {budget}, and a part is held in memory whole; lower it, or raise "
+            "memory_budget"
+        )

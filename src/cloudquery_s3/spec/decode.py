@@ -1,4 +1,4 @@
-"""JSON bytes to options, as leniently as Go's decoder reads them. Source: contract A.1."""
+"""JSON bytes to options, as leniently as Go's decoder reads them. Source: docs/spec.md."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def duration_s(text: str) -> float:
     Raises:
         ValueError: the text is not a duration, or longer than 64 bits of nanoseconds can say (292 years).
 
-    Source: contract A.6.
+    Source: docs/spec.md, `batch_timeout`.
     """
     if text in {"0", "+0", "-0"}:
         return 0.0

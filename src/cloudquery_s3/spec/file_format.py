@@ -1,4 +1,4 @@
-"""The file formats to choose from, and the options of each. Source: contract A.2."""
+"""The file formats to choose from, and the options of each. Source: docs/spec.md, `format_spec`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every option that a user may set: name, type, default, meaning. The one list of them.
 
-The JSON schema and `docs/spec.md` are made from it. Source: contract A.2; `memory_budget`, `request_checksums` and
-`gzip_level` are this plugin's own.
+The JSON schema and `docs/spec.md` are made from it. Names and defaults are those of the Go plugin's spec;
+`memory_budget`, `request_checksums` and `gzip_level` are this plugin's own.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ MAX_PART_SIZE: Final = 5 * 1024 * 1024 * 1024
 
 ROLE_ARN_PATTERN: Final = r"^(arn(:[^:\n]*){5}([:/].*)?)?$"
 DURATION_PATTERN: Final = r"^[-+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))+$"
+_BUCKET_FAULTS: Final = r"[\s\x00-\x1f\x7f]|://|^arn:[^:]*:s3:::|^[^:]*/"
 _PATH_FAULTS: Final = r"//|\./|/$|(^|/)\.\.?$"
 
 
@@ -79,13 +80,20 @@ class ServerSideEncryption(OptionGroup):
 class Options(OptionGroup):
     """All options, each of the right JSON kind and in itself; `Spec` is what has passed the rules."""
 
-    bucket: Annotated[str, Option("Name of the bucket.", example="my-bucket", schema={"minLength": 1})]
+    bucket: Annotated[
+        str,
+        Option(
+            "Name of the bucket, or ARN of an access point.",
+            example="my-bucket",
+            schema={"minLength": 1, "not": {"pattern": _BUCKET_FAULTS}},
+        ),
+    ]
     region: Annotated[
         str,
         Option(
             "AWS region of the bucket. It is used for S3 and for assuming a role; S3-compatible stores often take any.",
             example="eu-central-1",
-            schema={"minLength": 1},
+            schema={"minLength": 1, "not": {"pattern": r"[\s/]"}},
         ),
     ]
     path: Annotated[

@@ -43,7 +43,7 @@ class Spec(Options):
         Raises:
             SpecError: the first thing that is wrong, in the order of the reference.
 
-        Source: contract A.
+        Source: docs/spec.md, "What differs from the Go plugin".
         """
         warnings: list[str] = []
         options = decode(Options, read_document(data), warnings)
@@ -51,12 +51,12 @@ class Spec(Options):
         _raise_first(rules.unknown_format(options))
         options = options.model_copy(update={"format_spec": _format_spec(options, warnings)})
         _raise_first(rules.after_format(options))
-        spec = cls.model_validate(dict(options) | _rewritten(options))
+        spec = cls.model_validate(dict(options) | rewritten(options))
         if "{{SYNC_ID}}" in spec.path and not invocation_id:
             raise SpecError(
                 "contains {{SYNC_ID}}, which this CLI does not send; use a newer CloudQuery CLI", field="path"
             )
-        spec._warnings = (*warnings, *advice(options, spec))  # noqa: SLF001 - this class's own
+        spec._warnings = (*warnings, *advice(options, spec, file_format=spec.file_format))  # noqa: SLF001 - this class's own
         return spec
 
     @property
@@ -72,11 +72,16 @@ class Spec(Options):
     @property
     def file_format(self) -> str:
         """What takes the place of `{{FORMAT}}`: `json`, `csv.gz`."""
-        return f"{self.format}.gz" if self.compression else self.format
+        return file_format(self)
 
     def path_template(self, *, sync_id: str) -> PathTemplate:
         """Return where this spec's objects go in a sync."""
         return PathTemplate(self.path, format=self.file_format, sync_id=sync_id)
+
+
+def file_format(options: Options) -> str:
+    """Return what takes the place of `{{FORMAT}}`: `json`, `csv.gz`."""
+    return f"{options.format}.gz" if options.compression else options.format
 
 
 def _raise_first(problems: Iterator[SpecError]) -> None:
@@ -91,8 +96,8 @@ def _format_spec(options: Options, warnings: list[str]) -> FormatSpec:
     return decode(_FORMAT_SPECS[options.format], written, warnings, field="format_spec", strict=True)
 
 
-def _rewritten(options: Options) -> dict[str, Any]:
-    """Return the options that do not stay as they were written. Source: contract A.5; H27, H28 and H31 are mended."""
+def rewritten(options: Options) -> dict[str, Any]:
+    """Return the options that do not stay as they were written. Source: docs/spec.md, "How options go together"."""
     changes: dict[str, Any] = {"path": options.path + _legacy_suffix(options)}
     if options.no_rotate:
         changes |= {"batch_size": 0, "batch_size_bytes": 0, "batch_timeout": "0s"}

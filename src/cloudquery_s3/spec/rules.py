@@ -1,4 +1,4 @@
-"""What makes options impossible, in the order in which the reference looks. Source: contract A.4.
+"""What makes options impossible, in the order in which the reference looks. Source: docs/spec.md.
 
 Each function yields the problems of its part; the caller raises the first one, and the rest is never computed.
 """
@@ -24,6 +24,7 @@ _BATCH_SIZES: Final = ("batch_size", "batch_size_bytes")
 _BATCH_FIELDS: Final = (*_BATCH_SIZES, "batch_timeout")
 _MAX_GZIP_LEVEL: Final = 9
 _MAX_UPLOADS: Final = 1024
+_BUCKET_ARN: Final = re.compile(r"arn:[^:]*:s3:::")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -156,12 +157,29 @@ def _uploads(options: Options) -> Iterator[SpecError]:
 
 
 def _identity(options: Options) -> Iterator[SpecError]:
-    if options.bucket.startswith("s3://"):
-        yield SpecError("is the bucket's name alone; remove s3://, and write a prefix into path", field="bucket")
+    yield from _bucket(options.bucket)
+    if re.search(r"[\s/]", options.region):
+        yield SpecError("must not contain a space, a line end or a slash; write it as eu-central-1", field="region")
     if options.endpoint:
         yield from _endpoint(options.endpoint)
     if options.credentials and not re.search(ROLE_ARN_PATTERN, options.credentials.role_arn):
         yield SpecError("is not an ARN; write it as arn:aws:iam::<account>:role/<name>", field="credentials.role_arn")
+
+
+def _bucket(bucket: str) -> Iterator[SpecError]:
+    scheme, url, _ = bucket.rpartition("://")
+    name, slash, _ = bucket.partition("/")
+    if re.search(r"\s|[\x00-\x1f\x7f]", bucket):
+        yield SpecError("must not contain a space or a line end; write the name alone, on one line", field="bucket")
+    elif url:
+        yield SpecError(
+            f"is the bucket's name alone; remove {quoted(scheme + url)}, and write a prefix into path", field="bucket"
+        )
+    elif _BUCKET_ARN.match(bucket):
+        name = bucket.rpartition(":")[2].partition("/")[0]
+        yield SpecError(f"is a bucket's ARN; write its name alone, {quoted(name)}", field="bucket")
+    elif slash and ":" not in name:
+        yield SpecError(f"is the bucket's name alone; write {quoted(name)}, and the rest into path", field="bucket")
 
 
 def _endpoint(endpoint: str) -> Iterator[SpecError]:

@@ -2,7 +2,7 @@
 
 Made from the list of options, so that it cannot fall behind. It is stricter than a sync where a sync forgives: unknown
 keys, an empty batch. The CLI's validator is written in Go: patterns stay within RE2, and nothing is referred to.
-Source: contract A.3.
+Source: docs/spec.md.
 """
 
 from __future__ import annotations

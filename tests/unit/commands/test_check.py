@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 import program
 from program import as_yaml, destination
@@ -64,10 +66,38 @@ def test_write_mode(mode: str | None, problems: int, warnings: int, tmp_path: Pa
 
 def test_other_documents_are_passed_over(tmp_path: Path) -> None:
     """Sources, and destinations that the CLI downloads by another name, are not this plugin's."""
-    other = {"kind": "destination", "spec": {"name": "pg", "path": "cloudquery/postgresql", "spec": {}}}
-    said = check(tmp_path, {"kind": "source", "spec": {}}, other, destination(written()))
+    others = [
+        {"name": "pg", "path": "cloudquery/postgresql", "spec": {}},
+        {"name": "pg2", "registry": "local", "path": "/opt/s3/postgresql", "spec": {"connection_string": "x"}},
+        {
+            "name": "gcs",
+            "registry": "grpc",
+            "path": "localhost:1",
+            "spec": {"bucket": "b", "path": "p", "format": "csv"},
+        },
+    ]
+    documents = [{"kind": "destination", "spec": other} for other in others]
+    said = check(tmp_path, {"kind": "source", "spec": {}}, *documents, destination(written()))
     assert said.status == 0
     assert "1 S3 destination checked" in said.output
+    alone = check(tmp_path, *documents)
+    assert alone.status == 1
+    assert "passed over: pg, pg2, gcs" in alone.output
+
+
+@pytest.mark.parametrize(
+    "outer",
+    [
+        {"name": "my-s3"},
+        {"name": "S3"},
+        {"registry": "local", "path": "/opt/cloudquery-s3"},
+        {"registry": "docker", "path": "images/plugin-s3:v1"},
+        {"registry": "grpc", "path": "s3.plugins.svc:7777"},
+    ],
+)
+def test_named_s3(outer: dict[str, Any], tmp_path: Path) -> None:
+    """A destination whose name or program has s3 in it is this plugin's, however little its spec says."""
+    assert "bucket: is missing" in check(tmp_path, destination({}, **{"name": "lake", **outer})).output
 
 
 def test_nothing_to_check(tmp_path: Path) -> None:
@@ -79,16 +109,101 @@ def test_nothing_to_check(tmp_path: Path) -> None:
 
 def test_the_go_plugin(tmp_path: Path) -> None:
     """A spec that would start the Go plugin is checked, with a warning that it does."""
-    said = check(tmp_path, destination(written(), registry="cloudquery", path="cloudquery/s3"))
+    said = check(tmp_path, destination(written(), registry="cloudquery", path="cloudquery/s3", version="v7.0.0"))
     assert said.status == 0
     assert "starts the Go plugin" in said.findings("warning")[0]
 
 
 def test_local_path(tmp_path: Path) -> None:
-    """`registry: local` with a path that is no program from here is a warning; the program's own is none."""
-    missing = check(tmp_path, destination(written(), registry="local", path="cloudquery-s3"))
-    assert "is not a program" in missing.findings("warning")[0]
-    assert not check(tmp_path, destination(written(), registry="local", path=str(program.PROGRAM))).findings("warning")
+    """`registry: local` with a path that is no program from here is a problem; the program's own is none."""
+    for path in ("cloudquery-s3", str(tmp_path), __file__):
+        missing = check(tmp_path, destination(written(), registry="local", path=path))
+        assert "is not a program" in missing.findings("problem")[0]
+    assert check(tmp_path, destination(written(), registry="local", path=str(program.PROGRAM))).status == 0
+
+
+@pytest.mark.parametrize(
+    ("outer", "problem"),
+    [
+        ({"write_mod": "append"}, "write_mod: is not a key of a destination; did you mean write_mode?"),
+        ({"write_mode": "merge"}, "write_mode: merge is not a mode"),
+        ({"registry": "locale"}, "registry: locale is not one of"),
+        ({"registry": "cloudquery", "path": "cloudquery/s3"}, "version: is missing"),
+        ({"name": ""}, "name: is missing"),
+    ],
+)
+def test_around_the_spec(outer: dict[str, Any], problem: str, tmp_path: Path) -> None:
+    """What the CLI refuses around the plugin's spec is a problem."""
+    (found,) = check(tmp_path, destination(written(), **outer)).findings("problem")
+    assert found.startswith(problem)
+
+
+def test_two_of_one_name(tmp_path: Path) -> None:
+    """Two destinations of one name are a problem; an unknown kind is one too."""
+    twice = check(tmp_path, destination(written()), destination(written()))
+    assert twice.findings("problem") == ["name: two destinations are called lake; give each its own"]
+    assert "did you mean destination?" in check(tmp_path, {"kind": "destinaton", "spec": {}}).findings("problem")[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ({"bucket": "my-bucket/prefix"}, 'bucket: is the bucket\'s name alone; write "my-bucket"'),
+        ({"bucket": "arn:aws:s3:::my-bucket"}, "bucket: is a bucket's ARN"),
+        ({"bucket": "s3a://my-bucket/x"}, "bucket: is the bucket's name alone; remove"),
+        ({"bucket": "my-bucket\n"}, "bucket: must not contain a space or a line end"),
+        ({"bucket": "MyBucket"}, "bucket: MyBucket cannot be"),
+        ({"bucket": "my_bucket"}, "bucket: my_bucket cannot be"),
+        ({"bucket": "my-bucket.s3.eu-west-1.amazonaws.com"}, "bucket: is a host's name"),
+        ({"region": "eu-central-1a"}, 'region: "eu-central-1a" is a zone; write its region, eu-central-1'),
+        ({"region": "us-west-2-lax-1a"}, 'region: "us-west-2-lax-1a" is a zone; write its region, us-west-2'),
+        ({"region": "use1-az1"}, 'region: "use1-az1" is a zone'),
+        ({"region": "EU_CENTRAL_1"}, 'region: EU_CENTRAL_1 is no region; write "eu-central-1"'),
+        ({"region": "eu-central-1\n"}, "region: must not contain a space"),
+    ],
+)
+def test_places_that_cannot_be(place: dict[str, str], problem: str, tmp_path: Path) -> None:
+    """A bucket or a region that cannot be is a problem, with the name that was meant."""
+    (found,) = check(tmp_path, destination(written(**place))).findings("problem")
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"bucket": "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap"},
+        {"bucket": "my.bucket-1"},
+        {"bucket": "Old_Bucket", "region": "us-east-1"},
+        {"bucket": "MyBucket", "region": "fsn1-a", "endpoint": "https://store.example"},
+        {"region": "us-gov-west-1"},
+        {"region": "cn-north-1"},
+    ],
+)
+def test_places_that_can_be(place: dict[str, str], tmp_path: Path) -> None:
+    """Access points, old names in us-east-1, and whatever another store may call its own are taken."""
+    assert check(tmp_path, destination(written(**place))).status == 0
+
+
+def test_another_store_by_the_environment(tmp_path: Path) -> None:
+    """What AWS cannot have is no problem where the environment names another store."""
+    spec = destination(written(bucket="MyBucket"))
+    assert check(tmp_path, spec, AWS_ENDPOINT_URL_S3="https://store.example").status == 0
+
+
+def test_warnings_beside_problems(tmp_path: Path) -> None:
+    """A problem hides no warning, of the path or of another option."""
+    path = "_x/date={{YEAR}}/{{TABLE}}/{{UUID}}.parquet"
+    said = check(tmp_path, destination(written(path=path, acl="open", batch_size_bytes=2**40, gzip_level=1)))
+    assert [problem.partition(":")[0] for problem in said.findings("problem")] == ["acl"]
+    fields = [warning.partition(":")[0] for warning in said.findings("warning")]
+    assert fields == ["path", "path", "batch_size_bytes", "gzip_level", "path"]
+
+
+def test_variables_of_other_documents(tmp_path: Path) -> None:
+    """A variable that a source lacks is a warning: the spec of the destination is complete."""
+    said = check(tmp_path, {"kind": "source", "spec": {"name": "src", "spec": {"a": "${NO}"}}}, destination(written()))
+    assert said.status == 0
+    assert said.findings("warning") == ["src: ${NO}: the environment has no such variable"]
 
 
 def test_unset_variables(tmp_path: Path) -> None:
@@ -100,6 +215,57 @@ def test_unset_variables(tmp_path: Path) -> None:
         "${NO_A}: the environment has no such variable",
     ]
     assert check(tmp_path, destination(written(bucket="${SOME}")), SOME="x").status == 0
+
+
+def test_several_files(tmp_path: Path) -> None:
+    """Several files and folders are checked, each of which has to have an S3 destination."""
+    good = as_yaml(tmp_path, destination(written())).rename(tmp_path / "good.yml")
+    empty = as_yaml(tmp_path, {"kind": "source", "spec": {}})
+    said = program.run("check", good, empty)
+    assert said.status == 1
+    assert "1 S3 destination checked: 1 problem" in said.output
+    assert f"{empty}: problem: there is no S3 destination" in said.output
+
+
+def test_standard_input() -> None:
+    """`-` reads a file from standard input."""
+    text = yaml.safe_dump(destination(written()))
+    done = subprocess.run([program.PROGRAM, "check", "-"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "standard input: lake: key of" in done.stdout
+
+
+def test_json(tmp_path: Path) -> None:
+    """`--json` prints one document with every finding, key and policy."""
+    spec = as_yaml(tmp_path, destination(written(gzip_level=1)), destination(written(acl="x"), name="other"))
+    said = program.run("check", spec, "--json")
+    found = json.loads(said.output)
+    assert (said.status, found["destinations"], found["problems"], found["warnings"]) == (1, 2, 1, 1)
+    assert [(one["level"], one["where"]) for one in found["findings"]] == [
+        ("warning", f"{spec}: lake"),
+        ("problem", f"{spec}: other"),
+    ]
+    assert found["keys"][f"{spec}: lake"]["the test object"] == "s3://b/TEST_TABLE/TEST_UUID.json"
+    assert found["policies"][f"{spec}: lake"]["needed"]["Version"] == "2012-10-17"
+
+
+def test_policy(tmp_path: Path) -> None:
+    """`--policy` prints the one policy that all destinations need, and findings to stderr."""
+    encryption = {"server_side_encryption": "aws:kms"}
+    spec = as_yaml(
+        tmp_path,
+        destination(written(gzip_level=1)),
+        destination(written(bucket="c", server_side_encryption_configuration=encryption), name="two"),
+        destination(written(), name="three"),
+    )
+    said = program.run("check", spec, "--policy")
+    assert said.status == 0
+    statements = json.loads(said.output)["Statement"]
+    assert [part["Sid"] for part in statements] == ["WriteObjects", "WriteObjects2", "Encrypt"]
+    assert "gzip_level" in said.errors
+    broken = program.run("check", as_yaml(tmp_path, destination(written(acl="x"))), "--policy")
+    assert (broken.status, broken.output) == (1, "")
+    assert program.run("check", spec, "--policy", "--json").status == 2
 
 
 def test_folder(tmp_path: Path) -> None:

@@ -56,13 +56,41 @@ def test_no_colours_without_a_terminal() -> None:
 
 
 def test_colours_on_a_terminal(tmp_path: Path) -> None:
-    """On a terminal help has colours, and what `check` shows has a table; NO_COLOR is heeded."""
+    """On a terminal help and what `check` shows have colours; NO_COLOR is heeded."""
     assert "\x1b[" in on_a_terminal("--help")
     spec = as_yaml(tmp_path, written())
     shown = on_a_terminal("check", str(spec))
-    assert "│ the test object " in shown
     assert "\x1b[3" in shown
     assert "\x1b[3" not in on_a_terminal("check", str(spec), NO_COLOR="1").replace("\x1b[3m", "")  # italics
+
+
+def test_keys_can_be_copied(tmp_path: Path) -> None:
+    """On a narrow terminal a key is whole, on one line: neither wrapped nor cut."""
+    spec = as_yaml(tmp_path, written(path="long/" * 60 + "{{TABLE}}/{{UUID}}.{{FORMAT}}"))
+    shown = on_a_terminal("check", str(spec), COLUMNS="40", NO_COLOR="1")
+    assert "long/" * 60 + "TEST_TABLE/TEST_UUID.json\r\n" in re.sub(r"\x1b\[[0-9;]*m", "", shown)
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["check", "-h"], ["package", "-h"]])
+def test_short_help(arguments: list[str]) -> None:
+    """`-h` is `--help`, and shows arguments without braces."""
+    said = in_a_process(*arguments)
+    assert said.returncode == 0
+    assert said.stdout == in_a_process(*arguments[:-1], "--help").stdout
+    assert not re.search(r"[{]|\[\[", said.stdout.partition("\n")[0])
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    """A shell can be told to complete commands and options."""
+    said = subprocess.run(
+        [program.PROGRAM, "--show-completion", shell],
+        env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "cloudquery-s3" in said.stdout
 
 
 def test_versions() -> None:

@@ -1,0 +1,47 @@
+"""What AWS itself cannot have for a bucket or a region. Pure.
+
+Other stores may: these are no rules of a spec, and count only where no endpoint of another store is configured.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from cloudquery_s3.errors import SpecError
+from cloudquery_s3.spec.decode import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ZONE: Final = re.compile(r"((?:[a-z]{2,3}-)+[a-z]+-\d)(?:[a-z]|-[a-z]{3}-\d[a-z])")
+"""A region and what makes a zone of it: `us-east-1a`, `us-west-2-lax-1a`."""
+
+_ZONE_ID: Final = re.compile(r"[a-z]{3,4}\d-az\d")
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+"""What may be a bucket's name, at some store: ARNs are judged elsewhere."""
+
+_HOST: Final = re.compile(r"(.+)\.s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?")
+_OLD_NAMES: Final = "us-east-1"
+"""The one region where names with capitals and underscores could be made, until 2018."""
+
+
+def aws_faults(bucket: str, region: str) -> Iterator[SpecError]:
+    """Yield why no request to AWS can find this bucket in this region."""
+    zone = _ZONE.fullmatch(region)
+    if zone:
+        yield SpecError(f"{quoted(region)} is a zone; write its region, {zone[1]}", field="region")
+    elif _ZONE_ID.fullmatch(region):
+        yield SpecError(f"{quoted(region)} is a zone; write its region, such as us-east-1", field="region")
+    elif region != region.lower() or "_" in region:
+        likely = region.lower().replace("_", "-")
+        yield SpecError(f"{quoted(region)} is no region; write {quoted(likely)}", field="region")
+    if not _NAME.fullmatch(bucket):
+        return
+    host = _HOST.fullmatch(bucket)
+    if host:
+        yield SpecError(f"is a host's name; write the bucket's name alone, {quoted(host[1])}", field="bucket")
+    elif re.search(r"[A-Z_]", bucket) and region != _OLD_NAMES:
+        yield SpecError(
+            f"{quoted(bucket)} cannot be: names of buckets have small letters, digits, dots and hyphens", field="bucket"
+        )
