@@ -81,6 +81,8 @@ def rows(bucket: Bucket) -> dict[str, pa.Table]:
     """Every table's rows, in the order of their ids, without the two columns in which one sync differs from another."""
     found: dict[str, list[pa.Table]] = {}
     for key, data in bucket.objects().items():
+        if not key.endswith(".parquet"):
+            continue
         table = pq.read_table(pa.BufferReader(data)).drop_columns(["_cq_sync_time", "_cq_source_name"])
         found.setdefault(key.split("/")[1], []).append(table)
     return {name: pa.concat_tables(parts).sort_by("_cq_id") for name, parts in found.items()}
@@ -88,4 +90,4 @@ def rows(bucket: Bucket) -> dict[str, pa.Table]:
 
 def sync_ids(bucket: Bucket) -> set[str]:
     """The syncs that wrote into the bucket, as the keys name them."""
-    return {key.split("/")[2] for key in bucket.etags()}
+    return {key.split("/")[2] for key in bucket.etags() if key.endswith(".parquet")}
