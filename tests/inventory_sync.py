@@ -91,3 +91,9 @@ def rows(bucket: Bucket) -> dict[str, pa.Table]:
 def sync_ids(bucket: Bucket) -> set[str]:
     """The syncs that wrote into the bucket, as the keys name them."""
     return {key.split("/")[2] for key in bucket.etags() if key.endswith(".parquet")}
+
+
+def distinct(rows: pa.Table) -> pa.Table:
+    """The rows, each once: a shard that was tried again may have written some of its rows twice."""
+    ids = rows["_cq_id"].to_pylist()
+    return rows.take([index for index, one in enumerate(ids) if index == 0 or one != ids[index - 1]])
