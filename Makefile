@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 VERSITYGW_VERSION := v1.8.0
 H2SPEC_VERSION := v2.2.1
 
-.PHONY: help demo bench test test-slow check lint types imports conformance s3-server h2spec deploy-tools ray-env airflow-env docs package audit sbom lock clean
+.PHONY: help demo bench test test-slow check lint types imports conformance s3-server h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -117,9 +117,29 @@ package: $(STAMP) ## build wheel and sdist into dist/
 audit: $(STAMP) ## look for known vulnerabilities in both locks (asks a public database)
 	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
 
-sbom: $(STAMP) ## list what the image ships, as CycloneDX
+SHIPPED := .tools/shipped/.installed
+
+$(SHIPPED): requirements.lock $(STAMP) # what the image ships, and nothing else
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/shipped
+	$(BIN)/uv pip install --quiet --python .tools/shipped/bin/python --require-hashes -r requirements.lock
+	@touch $@
+
+sbom: $(SHIPPED) ## list what the image ships, with licences, as CycloneDX
 	mkdir -p dist
-	$(BIN)/uv tool run --from 'cyclonedx-bom>=7,<8' cyclonedx-py requirements requirements.lock -o dist/sbom.cdx.json
+	$(BIN)/uv tool run --from 'cyclonedx-bom>=7,<8' cyclonedx-py environment .tools/shipped/bin/python \
+	  --pyproject pyproject.toml -o dist/sbom.cdx.json
+
+licences: $(SHIPPED) ## collect the licences of what the image ships; refuse one that obliges its users to publish
+	mkdir -p dist
+	$(BIN)/uv tool run 'pip-licenses>=5,<6' --python .tools/shipped/bin/python --from mixed --with-license-file \
+	  --no-license-path --format plain-vertical --partial-match --fail-on 'GPL;Affero' \
+	  --output-file dist/third-party-licences.txt
+
+notes: ## what is new in this version alone, for the release
+	mkdir -p dist
+	@version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/cloudquery_s3/__init__.py) && \
+	  awk -v heading="## [$$version]" 'index($$0, "## ") == 1 { inside = index($$0, heading) == 1; next } inside' CHANGELOG.md > dist/notes.md && \
+	  grep -q '[^[:space:]]' dist/notes.md || { echo "CHANGELOG.md has no section [$$version]" >&2; exit 1; }
 
 clean: ## remove all that make has made
 	rm -rf $(VENV) .tools .demo dist site
