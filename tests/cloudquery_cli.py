@@ -21,7 +21,7 @@ import rows
 import s3_servers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -58,6 +58,7 @@ def run(
     command: str,
     *documents: dict[str, Any],
     folder: Path,
+    flags: Sequence[str] = (),
     timeout: float = 60,
     environment: dict[str, str] | None = None,
 ) -> Result:
@@ -67,7 +68,7 @@ def run(
     log.unlink(missing_ok=True)
     logging = ["--log-file-name", str(log), "--log-format", "json", "--log-level", "debug"]
     done = subprocess.run(
-        [binary(), command, str(spec), *logging],
+        [binary(), command, str(spec), *flags, *logging],
         cwd=folder,
         env={**os.environ, "CQ_TELEMETRY_LEVEL": "none", **CREDENTIALS, **(environment or {})},
         stdout=subprocess.PIPE,

@@ -142,20 +142,23 @@ class Plugin(plugin_pb2_grpc.PluginServicer):
         return plugin_pb2.GetTables.Response(tables=[_ipc(table.schema()) for table in tables])
 
     def Sync(self, request: Any, context: Any) -> Iterator[Any]:
-        """Send every selected table's schema, then its rows; a failed listing ends the sync and says why."""
+        """Send every selected table's schema, then this shard's rows; a failed listing ends the sync and says why."""
         from examples.aws_inventory.aws import Aws, ListingError
+        from examples.aws_inventory.shards import Shard, regions_by_table
 
         if self._options is None:
             _refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "Sync before Init")
-        if request.shard.total > 1:
-            _refuse(context, grpc.StatusCode.UNIMPLEMENTED, "this source cannot be sharded: leave --shard out")
+        shard = Shard(request.shard.num, request.shard.total) if request.HasField("shard") else Shard()
+        if not 1 <= shard.number <= shard.total:
+            _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, f"there is no shard {shard.number} of {shard.total}")
         tables = _selected(request, context)
         aws = Aws(self._options)
         try:
             for table in tables:
                 yield _migrate(table)
+            regions = regions_by_table(aws, tables, shard)
             for table in tables:
-                yield from _inserts(aws, table)
+                yield from _inserts(aws, table, regions[table.name])
         except ListingError as error:
             _refuse(context, grpc.StatusCode.UNAVAILABLE, str(error))
         finally:
@@ -188,14 +191,14 @@ def _migrate(table: Table) -> Any:
     return plugin_pb2.Sync.Response(migrate_table=message)
 
 
-def _inserts(aws: Aws, table: Table) -> Iterator[Any]:
-    """Yield the rows of a table, and log how many were sent: after each region, and at the end of the table."""
+def _inserts(aws: Aws, table: Table, regions: Sequence[str]) -> Iterator[Any]:
+    """Yield the rows of a table in some regions, and log how many were sent: after each region, and at the end."""
     from examples.aws_inventory.resolvers import listing
     from examples.aws_inventory.rows import record_batches
 
     sent = 0
     log("info", "listing", table=table.name)
-    for items in listing(aws, table):
+    for items in listing(aws, table, regions):
         for batch in record_batches(table, items):
             yield plugin_pb2.Sync.Response(insert=plugin_pb2.Sync.MessageInsert(record=_ipc(batch.schema, batch)))
             sent += batch.num_rows

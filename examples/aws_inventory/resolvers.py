@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from examples.aws_inventory.aws import IN_PARALLEL, Aws, explained
@@ -19,54 +20,79 @@ from examples.aws_inventory.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from examples.aws_inventory.rows import Item
 
 
-def listing(aws: Aws, table: Table) -> Iterator[list[Item]]:
-    """Yield every item of a table, a list a region, in the order of the regions.
+@dataclass(frozen=True)
+class Resolver:
+    """How one table is listed.
+
+    Attributes:
+        regions: where it is listed, always in the same order: what the Go SDK calls the table's clients.
+        items: every item of some of these regions, a list a region, in the order of the regions.
+    """
+
+    regions: Callable[[Aws], Sequence[str]]
+    items: Callable[[Aws, Sequence[str]], Iterator[list[Item]]]
+
+
+def listing(aws: Aws, table: Table, regions: Sequence[str]) -> Iterator[list[Item]]:
+    """Yield the table's items in these regions, a list a region, in the order of the regions.
 
     Raises:
         ListingError: AWS refused or could not be reached.
     """
-    return _RESOLVERS[table.name](aws)
+    return RESOLVERS[table.name].items(aws, regions) if regions else iter(())
 
 
-def _regions(aws: Aws) -> Iterator[list[Item]]:
+def _home(aws: Aws) -> Sequence[str]:
+    return (aws.home,)
+
+
+def _enabled(aws: Aws) -> Sequence[str]:
+    return aws.regions
+
+
+def _catalogue(aws: Aws) -> Sequence[str]:
+    return aws.catalogue_regions
+
+
+def _regions(aws: Aws, _home: Sequence[str]) -> Iterator[list[Item]]:
     yield list(aws.all_regions.values())
 
 
-def _zones(aws: Aws) -> Iterator[list[Item]]:
-    return _per_region(aws, aws.regions, "describe_availability_zones", "AvailabilityZones")
+def _zones(aws: Aws, regions: Sequence[str]) -> Iterator[list[Item]]:
+    return _per_region(aws, regions, "describe_availability_zones", "AvailabilityZones")
 
 
-def _vpcs(aws: Aws) -> Iterator[list[Item]]:
-    for vpcs in _per_region(aws, aws.regions, "describe_vpcs", "Vpcs"):
+def _vpcs(aws: Aws, regions: Sequence[str]) -> Iterator[list[Item]]:
+    for vpcs in _per_region(aws, regions, "describe_vpcs", "Vpcs"):
         for vpc in vpcs:
             vpc["CidrBlocks"] = [block["CidrBlock"] for block in vpc.get("CidrBlockAssociationSet", [])]
         yield vpcs
 
 
-def _subnets(aws: Aws) -> Iterator[list[Item]]:
-    return _per_region(aws, aws.regions, "describe_subnets", "Subnets")
+def _subnets(aws: Aws, regions: Sequence[str]) -> Iterator[list[Item]]:
+    return _per_region(aws, regions, "describe_subnets", "Subnets")
 
 
-def _offerings(aws: Aws) -> Iterator[list[Item]]:
+def _offerings(aws: Aws, regions: Sequence[str]) -> Iterator[list[Item]]:
     operation, key = "describe_instance_type_offerings", "InstanceTypeOfferings"
-    return _per_region(aws, aws.regions, operation, key, LocationType="availability-zone")
+    return _per_region(aws, regions, operation, key, LocationType="availability-zone")
 
 
-def _instance_types(aws: Aws) -> Iterator[list[Item]]:
-    return _per_region(aws, aws.catalogue_regions, "describe_instance_types", "InstanceTypes")
+def _instance_types(aws: Aws, regions: Sequence[str]) -> Iterator[list[Item]]:
+    return _per_region(aws, regions, "describe_instance_types", "InstanceTypes")
 
 
-def _images(aws: Aws) -> Iterator[list[Item]]:
+def _images(aws: Aws, regions: Sequence[str]) -> Iterator[list[Item]]:
     owners = list(aws.options.image_owners)
-    return _per_region(aws, aws.catalogue_regions, "describe_images", "Images", Owners=owners)
+    return _per_region(aws, regions, "describe_images", "Images", Owners=owners)
 
 
-def _policies(aws: Aws) -> Iterator[list[Item]]:
+def _policies(aws: Aws, _home: Sequence[str]) -> Iterator[list[Item]]:
     """Yield the policies with their documents: most come from one listing, a call each gets those it leaves out.
 
     AWS leaves out its own policies that the account does not use.
@@ -99,19 +125,20 @@ def _policy_documents(aws: Aws) -> dict[tuple[str, str], Any]:
     return documents
 
 
-_RESOLVERS: Final[dict[str, Callable[[Aws], Iterator[list[Item]]]]] = {
-    REGIONS.name: _regions,
-    ZONES.name: _zones,
-    VPCS.name: _vpcs,
-    SUBNETS.name: _subnets,
-    INSTANCE_TYPES.name: _instance_types,
-    IMAGES.name: _images,
-    POLICIES.name: _policies,
-    OFFERINGS.name: _offerings,
+RESOLVERS: Final[dict[str, Resolver]] = {
+    REGIONS.name: Resolver(_home, _regions),
+    ZONES.name: Resolver(_enabled, _zones),
+    VPCS.name: Resolver(_enabled, _vpcs),
+    SUBNETS.name: Resolver(_enabled, _subnets),
+    INSTANCE_TYPES.name: Resolver(_catalogue, _instance_types),
+    IMAGES.name: Resolver(_catalogue, _images),
+    POLICIES.name: Resolver(_home, _policies),
+    OFFERINGS.name: Resolver(_enabled, _offerings),
 }
+"""Every table's, by its name."""
 
 
-def _per_region(aws: Aws, regions: Iterable[str], operation: str, key: str, **request: Any) -> Iterator[list[Item]]:
+def _per_region(aws: Aws, regions: Sequence[str], operation: str, key: str, **request: Any) -> Iterator[list[Item]]:
     """Yield the items of each region, in order; a few regions are listed at a time, and no more are held in memory."""
 
     def every_page(client: Any, region: str) -> list[Item]:

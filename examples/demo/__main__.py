@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from examples.demo import report, sync
-from examples.demo.place import DemoError, moto, settle
+from examples.demo.place import DemoError, aws, settle, store
 from examples.demo.screen import Screen
 
 if TYPE_CHECKING:
@@ -27,13 +28,16 @@ def main() -> int:
     """Run the demo and return the exit code: 0 if every row that was sent is in the bucket."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.add_argument("spec", nargs="?", type=Path, default=Path("examples/aws_to_s3.yml"), help="a spec file")
-    spec = parser.parse_args().spec
+    parser.add_argument(
+        "--folder", type=Path, default=Path(".demo"), help="where the objects go as files; emptied first (%(default)s)"
+    )
+    arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160  # a log file does not wrap
     try:
-        return demonstrate(spec, console)
+        return demonstrate(arguments.spec, arguments.folder.absolute(), console)
     except DemoError as error:
         console.print(f"[bold red]The demo failed:[/] {escape(str(error))}", soft_wrap=True)
     except KeyboardInterrupt:
@@ -42,7 +46,7 @@ def main() -> int:
     return 1
 
 
-def demonstrate(spec: Path, console: Console) -> int:
+def demonstrate(spec: Path, files: Path, console: Console) -> int:
     """Sync, show, check; whatever was started is gone afterwards.
 
     Raises:
@@ -50,8 +54,8 @@ def demonstrate(spec: Path, console: Console) -> int:
     """
     start = time.monotonic()
     console.print("Starting moto, which answers as AWS with AWS's own catalogues", style="dim")
-    with moto() as api, tempfile.TemporaryDirectory() as folder:
-        bucket = settle(api)
+    with aws() as api, store(files, api) as place, tempfile.TemporaryDirectory() as folder:
+        bucket = settle(api, place)
         console.print(f"[bold]cloudquery sync {spec}[/]")
         before = bucket.objects()
         with Screen(console) as screen:
@@ -66,6 +70,10 @@ def demonstrate(spec: Path, console: Console) -> int:
         report.show_figures(console, progress, found)
         for warning in dict.fromkeys(progress.warnings):
             console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+        if place.files:
+            console.print(
+                f"The objects are files, to open as you like: {escape(os.path.relpath(place.files))}", soft_wrap=True
+            )
     console.print(f"The demo took {time.monotonic() - start:.0f} s.", style="dim")
     return 0 if same else 1
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import boto3
 import psutil
 import pytest
+from examples.demo import rclone_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,20 +65,33 @@ def rows_counted(output: str) -> int:
     return int(line[1].replace(",", ""))
 
 
-def run_demo(*arguments: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the demo to its end."""
+def run_demo(folder: Path, *arguments: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the demo to its end, its objects in a folder of the test's."""
     env = os.environ | environment
     return subprocess.run(
-        [*DEMO, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=110, check=False
+        [*DEMO, "--folder", folder / "objects", *arguments],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
     )
 
 
-def test_demo(mark: str) -> None:
-    """The demo puts every row of AWS's catalogues into the bucket, queries them, and leaves no process behind."""
-    done = run_demo()
+def test_demo(tmp_path: Path, mark: str) -> None:
+    """The demo puts every row of AWS's catalogues into the bucket, queries them, and leaves no process behind.
+
+    Where there is rclone, which serves S3 from a folder, every object is a file there.
+    """
+    done = run_demo(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows_counted(done.stdout) > 50_000
     assert re.search(r"aws_iam_policies +aws/aws_iam_policies/.+\.parquet +1,\d{3} ", done.stdout), "no list of objects"
+    keys = set(re.findall(r" (aws/\S+\.parquet) ", done.stdout))
+    if rclone_server.program():
+        bucket = tmp_path / "objects" / "inventory"
+        assert {file.relative_to(bucket).as_posix() for file in bucket.rglob("*") if file.is_file()} == keys
     assert re.search(r"^ *ReadOnlyAccess ", done.stdout, re.MULTILINE), "no answer to the query"
     assert not list(marked(mark))
 
@@ -89,7 +103,7 @@ def test_demo(mark: str) -> None:
 def test_each_variant(name: str, tmp_path: Path, mark: str) -> None:
     """Every other example spec that needs no server brings every row into the bucket as well."""
     spec = smaller(EXAMPLES / f"{name}.yml", tmp_path)
-    done = run_demo(spec)
+    done = run_demo(tmp_path, spec)
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows_counted(done.stdout) > 1_000
     assert not list(marked(mark))
@@ -99,7 +113,10 @@ def test_each_variant(name: str, tmp_path: Path, mark: str) -> None:
 def test_grpc_variant(tmp_path: Path, mark: str) -> None:
     """The spec whose destination is a server of its own brings every row into the bucket."""
     command = [Path(sys.executable).with_name("cloudquery-s3"), "serve", "--address", "127.0.0.1:0"]
-    keys = {"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo"}
+    keys = {
+        "AWS_ACCESS_KEY_ID": rclone_server.ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": rclone_server.SECRET_KEY,
+    }
     with subprocess.Popen(
         [*command, "--log-format", "json"], env=os.environ | keys, stdout=subprocess.PIPE, text=True
     ) as server:
@@ -107,7 +124,7 @@ def test_grpc_variant(tmp_path: Path, mark: str) -> None:
         address = next(json.loads(line)["address"] for line in server.stdout if '"serving"' in line)
         spec = smaller(EXAMPLES / "aws_to_s3_grpc.yml", tmp_path)
         spec.write_text(spec.read_text().replace("localhost:7777", address))
-        done = run_demo(spec)
+        done = run_demo(tmp_path, spec)
         server.terminate()
         assert done.returncode == 0, done.stdout + done.stderr
         assert rows_counted(done.stdout) > 1_000
@@ -115,9 +132,11 @@ def test_grpc_variant(tmp_path: Path, mark: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_interrupted(number: signal.Signals, mark: str) -> None:
+def test_interrupted(number: signal.Signals, tmp_path: Path, mark: str) -> None:
     """Ctrl-C in mid-sync ends the demo, and all that it has started, at once."""
-    with subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*DEMO, "--folder", tmp_path / "objects"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
         for line in process.stdout:
             if "rows sent" in line:
@@ -128,9 +147,11 @@ def test_interrupted(number: signal.Signals, mark: str) -> None:
 
 
 @pytest.mark.slow
-def test_killed(mark: str) -> None:
+def test_killed(tmp_path: Path, mark: str) -> None:
     """When the demo is killed in mid-sync, so that it cannot clean up, what it has started ends nevertheless."""
-    with subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*DEMO, "--folder", tmp_path / "objects"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
         for line in process.stdout:
             if "rows sent" in line:
@@ -141,9 +162,9 @@ def test_killed(mark: str) -> None:
     assert not alive
 
 
-def test_endpoint_without_bucket(mark: str) -> None:
+def test_endpoint_without_bucket(tmp_path: Path, mark: str) -> None:
     """With ENDPOINT and no BUCKET the demo does not guess, and names what is missing."""
-    done = run_demo(ENDPOINT="http://127.0.0.1:1")
+    done = run_demo(tmp_path, ENDPOINT="http://127.0.0.1:1")
     assert done.returncode == 1
     assert "set BUCKET" in done.stdout
     assert not list(marked(mark))
@@ -163,7 +184,7 @@ def test_users_own_server_twice(tmp_path: Path, mark: str) -> None:
         counted = set()
         spec = smaller(EXAMPLES / "aws_to_s3.yml", tmp_path, "aws_regions, aws_ec2_vpcs")
         for objects in (2, 4):
-            done = run_demo(spec, **own, ENDPOINT=endpoint, BUCKET="mine")
+            done = run_demo(tmp_path, spec, **own, ENDPOINT=endpoint, BUCKET="mine")
             assert done.returncode == 0, done.stdout + done.stderr
             counted.add(rows_counted(done.stdout))
             assert s3.list_objects_v2(Bucket="mine", Prefix="aws/")["KeyCount"] == objects
