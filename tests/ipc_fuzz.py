@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from cloudquery_s3.formats.normalise import normalise
 
 from cloudquery_s3.errors import DecodeError, PayloadError
-from cloudquery_s3.formats.normalise import normalise
 from cloudquery_s3.ipc import IpcReader, decode
 from cloudquery_s3.ipc.intervals import has_hidden_intervals, shown_batch, shown_schema
 from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
