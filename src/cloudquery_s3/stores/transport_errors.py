@@ -110,10 +110,10 @@ def _cause(inner: tuple[BaseException, ...]) -> str:
     if any(isinstance(one, socket.gaierror) for one in inner):
         return "the host name cannot be resolved"
     numbers = [one.errno for one in inner if isinstance(one, OSError) and not isinstance(one, ssl.SSLError)]
-    known = [_OF_SYSTEM[number] for number in numbers if number in _OF_SYSTEM]
+    system = [_OF_SYSTEM.get(number) or os.strerror(number).lower() for number in numbers if number]
     named = [words for kinds, words in _BY_KIND if any(isinstance(one, kinds) for one in inner)]
     foreign = [words for one in inner if (words := _words(one))]
-    return next(iter((*known, *named, *foreign)), _CLOSED)
+    return next(iter((*system, *named, *foreign)), _CLOSED)
 
 
 def _words(error: BaseException) -> str:
@@ -123,7 +123,7 @@ def _words(error: BaseException) -> str:
     if isinstance(error, HTTPException):
         text = str(error)
         return f"the answer cannot be read ({text if text.startswith('got more than') else type(error).__name__})"
-    return os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else ""
+    return ""
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
