@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from cloudquery_s3.errors import CredentialsError
+from cloudquery_s3.errors import CredentialsError, StoreUnavailableError
 from faults.delivery import RETRY, SMALL, ReopeningPause, Way
 from faults.proxy import Fault, Plan, fault_proxy
 from s3_servers import moto  # noqa: F401 -- a fixture
@@ -51,7 +51,8 @@ def test_a_fault_of_sts_loses_nothing(
     delivery.check(bucket)
     assert "SecretAccessKey" not in caplog.text
     if always or fault is Fault.FORBIDDEN:
-        assert isinstance(delivery.error, CredentialsError)
+        assert isinstance(delivery.error, StoreUnavailableError)
+        assert isinstance(delivery.error, CredentialsError) == (fault is Fault.FORBIDDEN)
         assert ROLE in str(delivery.error)
     else:
         assert delivery.error is None

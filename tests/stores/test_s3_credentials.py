@@ -174,5 +174,5 @@ def test_a_role_that_may_not_be_assumed_is_named(account: Account) -> None:
     """A refused role is an error at once that names it."""
     account.sign_in(account.user("s3:PutObject"))
     role = AssumedRole(account.role("s3:PutObject"))
-    with pytest.raises(CredentialsError, match=f"GetCredentials {role.arn}: .*AccessDenied"):
+    with pytest.raises(CredentialsError, match=f"AssumeRole {role.arn}: .*AccessDenied"):
         account.store(role=role)

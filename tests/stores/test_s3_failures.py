@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from botocore.session import Session
 
 from captured import capture_logs
 from cloudquery_s3.cancellation import Cancellation
@@ -270,8 +270,11 @@ def test_a_slow_store_is_not_cut_off() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
         served = pool.submit(serve)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/key"
-        transport = Transport(Session(), url, verify=True, connect_timeout_s=connect_timeout_s, read_timeout_s=60)
-        assert transport.send("PUT", url, {}, body).status_code == 200
+        transport = Transport(
+            ssl.create_default_context, unverified=(), connect_timeout_s=connect_timeout_s, read_timeout_s=60
+        )
+        headers = {"Content-Length": str(body.size_bytes)}
+        assert transport.send("PUT", url, headers, body).status == 200
         served.result()
         transport.close()
 

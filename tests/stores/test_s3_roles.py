@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import logging
 import sys
@@ -14,10 +15,12 @@ import pytest
 
 from captured import capture_logs
 from cloudquery_s3.cancellation import Cancellation
-from cloudquery_s3.errors import CredentialsError
+from cloudquery_s3.errors import CredentialsError, StoreUnavailableError
+from cloudquery_s3.stores.clock import Clock
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_settings import MIB, AssumedRole, S3Settings
 from s3_servers import REGION
+from waiting import eventually
 from wire_server import (
     CLOSE,
     NoPause,
@@ -44,10 +47,10 @@ class Wires:
     s3: WireServer
     sts: WireServer
 
-    def store(self, **changes: Any) -> S3Store:
+    def store(self, *, clock: Clock | None = None, **changes: Any) -> S3Store:
         """Return a store that assumes a role."""
         settings: dict[str, Any] = {"endpoint": self.s3.endpoint, "role": ROLE, "max_attempts": 3, **changes}
-        return S3Store(S3Settings(bucket="bkt", region="eu-west-1", **settings), NoPause())
+        return S3Store(S3Settings(bucket="bkt", region="eu-west-1", **settings), NoPause(), clock)
 
     def signers(self) -> list[str]:
         """Return the key ids that signed the requests to S3."""
@@ -87,13 +90,28 @@ def test_a_role_is_asked_for_as_configured(wires: Wires) -> None:
     assert wires.s3.requests[0].headers["x-amz-security-token"] == "role-token"
 
 
-def test_a_role_is_renewed_before_it_ends(wires: Wires) -> None:
-    """Credentials with minutes left are replaced before the next request, and then kept."""
+def test_a_role_with_minutes_left_is_used(wires: Wires) -> None:
+    """Credentials with two minutes left sign every request of these minutes, and are asked for once."""
     wires.sts.answers["AssumeRole"] = [assumed_role("AKIDFIRST", valid_s=120), assumed_role("AKIDSECOND")]
     store = wires.store()
+    for _ in range(20):
+        put(store)
+    assert wires.signers() == ["AKIDFIRST"] * 20
+    assert wires.sts.operations == ["AssumeRole"]
+
+
+def test_a_role_is_renewed_before_it_ends(wires: Wires) -> None:
+    """When a quarter of their time is left, credentials are replaced in the background, and then kept."""
+    wires.sts.answers["AssumeRole"] = [assumed_role("AKIDFIRST", valid_s=120), assumed_role("AKIDSECOND")]
+    late = dt.timedelta()
+    clock = Clock(lambda: dt.datetime.now(dt.UTC) + late)
+    store = wires.store(clock=clock)
     put(store)
+    late = dt.timedelta(seconds=100)
     put(store)
-    assert wires.signers() == ["AKIDSECOND", "AKIDSECOND"]
+    assert eventually(lambda: wires.sts.operations == ["AssumeRole"] * 2)
+    assert eventually(lambda: put(store) == 0 and wires.signers()[-1] == "AKIDSECOND")
+    assert wires.signers()[:2] == ["AKIDFIRST"] * 2
     assert wires.sts.operations == ["AssumeRole"] * 2
 
 
@@ -134,12 +152,13 @@ def test_a_failing_sts_is_asked_again(wires: Wires) -> None:
     ]
 
 
-def test_an_sts_that_never_answers_is_a_credentials_error(wires: Wires) -> None:
-    """STS is asked `max_retries` times; then the role's ARN and the cause are in the error."""
+def test_an_sts_that_never_answers_says_nothing_of_credentials(wires: Wires) -> None:
+    """STS is asked `max_retries` times; then the role's ARN and the cause are in the error, which blames no keys."""
     wires.sts.answers["AssumeRole"] = [CLOSE] * 9
-    with pytest.raises(CredentialsError, match=f"{ROLE.arn}: .*connection was closed"):
+    with pytest.raises(StoreUnavailableError, match=f"{ROLE.arn}: .*connection was closed") as caught:
         wires.store()
     assert len(wires.sts.requests) == 3
+    assert not isinstance(caught.value, CredentialsError)
 
 
 @pytest.mark.usefixtures("static_keys")
@@ -179,7 +198,7 @@ def test_the_tls_option_holds_for_sts_on_the_endpoints_host(tmp_path: Path, monk
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", own.endpoint)
         put(Wires(own, own).store(skip_tls_verify=True))
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", elsewhere.endpoint)
-        with pytest.raises(CredentialsError, match="certificate is not trusted"):
+        with pytest.raises(StoreUnavailableError, match="certificate is not trusted"):
             Wires(own, elsewhere).store(skip_tls_verify=True)
     assert own.operations == ["AssumeRole", "PutObject"]
     assert elsewhere.operations == []

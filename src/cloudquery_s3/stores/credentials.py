@@ -1,174 +1,199 @@
-"""Whose credentials sign the requests: botocore's chain, optionally a role on top of it."""
+"""Whose credentials sign the requests, and when they are renewed."""
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
-from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
-from botocore.exceptions import ConnectionError as AwsConnectionError
-from botocore.parsers import ResponseParserError
-from botocore.session import Session
+from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
 from cloudquery_s3.cancellation import Cancellation
-from cloudquery_s3.stores.endpoint import configured_endpoint
-from cloudquery_s3.stores.s3_errors import RequestFailedError, answer_failure, credentials_error, transport_failure
+from cloudquery_s3.errors import CredentialsError
+from cloudquery_s3.stores.credential_failures import credential_failure, credentials_error
+from cloudquery_s3.stores.failures import RequestFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from botocore.credentials import Credentials, ReadOnlyCredentials
+    from botocore.credentials import Credentials
 
+    from cloudquery_s3.stores.clock import Clock
     from cloudquery_s3.stores.retry import Pause, RetryPolicy
-    from cloudquery_s3.stores.s3_settings import AssumedRole, S3Settings
 
 log = logging.getLogger(__name__)
+logging.getLogger("botocore.credentials").setLevel(logging.ERROR)  # it warns with a trace of what is reported here
 
-ROLE_DURATION_S: Final = 3600
-"""How long an assumed role lasts; it is assumed anew a quarter of an hour before that. Source: contract A.7."""
+RENEWAL_MAX: Final = timedelta(minutes=15)
+"""Credentials are renewed when a quarter of their time is left, and this at the most. Source: compatibility.md."""
+
+_RENEWAL_SHARE: Final = 0.25
+_RENEWAL_AGAIN_MIN: Final = timedelta(seconds=10)
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f]")
+_PARTS: Final = ("access key", "secret key", "session token")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Credentials as they were found.
+
+    Attributes:
+        keys: to sign with.
+        expires_at: when they end, in UTC, or None.
+    """
+
+    keys: ReadOnlyCredentials = field(repr=False)
+    expires_at: datetime | None
+
+
+def snapshot(found: Credentials) -> Snapshot:
+    """Return what a search has found; fetches it where that is still to be done.
+
+    Raises:
+        CredentialsError: a key or token holds a line break or a blank, which no header may.
+    """
+    settle(found)
+    keys = found.get_frozen_credentials()
+    for name, value in zip(_PARTS, keys, strict=False):
+        if value and _UNPRINTABLE.search(value):
+            raise CredentialsError(
+                f"the {name} holds a line break or a blank: remove it", operation="GetCredentials", key=name
+            )
+    return Snapshot(keys, getattr(found, "_expiry_time", None))
+
+
+def settle(found: Credentials) -> None:
+    """Have credentials renew themselves when they have ended, and no earlier: this module decides about that."""
+    if isinstance(found, RefreshableCredentials):
+        made: Any = found  # botocore makes it, and has no way to say this
+        made._advisory_refresh_timeout = 0  # noqa: SLF001 - as said
+        made._mandatory_refresh_timeout = 0  # noqa: SLF001 - as said
 
 
 class CredentialSource:
     """Gives the credentials that are valid now. Safe to use from several threads; never shows a secret in its repr.
 
-    Credentials that say when they end (roles, SSO, web identity, containers, instances, processes) are renewed before.
+    Credentials that end are renewed before, by one thread in the background, while requests go on with the present
+    ones; a renewal that fails is tried again later, and matters only once they have ended.
     """
 
-    def __init__(self, load: Callable[[], Credentials], *, name: str) -> None:
-        """Make a source.
+    def __init__(
+        self,
+        load: Callable[[], Snapshot],
+        *,
+        operation: str,
+        name: str,
+        policy: RetryPolicy,
+        pause: Pause,
+        clock: Clock,
+    ) -> None:
+        """Make a source. Searches when first used.
 
         Args:
-            load: searches the whole chain afresh.
+            load: searches the whole chain afresh, once.
+            operation: what that is called in messages.
             name: what is searched, for messages: a profile, a role's ARN.
+            policy: how often a search is repeated that fails for reasons that may pass.
+            pause: waits in between.
+            clock: tells when credentials end.
         """
         self._load = load
-        self._name = name
+        self._where = {"operation": operation, "key": name}
+        self._policy = policy
+        self._pause = pause
+        self._clock = clock
+        self._closed = Cancellation()
         self._lock = threading.Lock()
-        self._credentials: Credentials | None = None
+        self._held: Snapshot | None = None
+        self._renew_at: datetime | None = None
+        self._search: Future[Snapshot] | None = None
 
     def current(self, cancellation: Cancellation) -> ReadOnlyCredentials:
-        """Return the credentials to sign with.
+        """Return the credentials to sign with; waits only while there are none.
 
         Raises:
-            CredentialsError: there are none, or they could not be renewed.
+            CredentialsError: there are none.
+            StoreUnavailableError: what gives them cannot be reached.
             ObjectCancelledError: the object was given up.
         """
+        cancellation.check()
         with self._lock:
-            cancellation.check()
-            return self._frozen()
+            now = self._clock.now()
+            if self._held is not None and (self._held.expires_at is None or now < self._held.expires_at):
+                if self._renew_at is not None and now >= self._renew_at:
+                    self._begin_search()
+                return self._held.keys
+            search = self._begin_search()
+        cancellation.wait_for_any([search])
+        return search.result().keys
 
     def renew(self, refused: ReadOnlyCredentials, cancellation: Cancellation) -> bool:
         """Search the chain again because the store has refused these credentials; return whether there are others now.
 
         Raises:
             CredentialsError: there are none any more.
+            StoreUnavailableError: what gives them cannot be reached.
             ObjectCancelledError: the object was given up.
         """
+        cancellation.check()
         with self._lock:
-            cancellation.check()
-            if self._frozen() == refused:
-                self._credentials = None
-            return self._frozen() != refused
+            if self._held is not None and self._held.keys == refused:
+                self._held = None
+        return self.current(cancellation) != refused
 
-    def _frozen(self) -> ReadOnlyCredentials:
+    def close(self) -> None:
+        """End a search that waits for its next attempt."""
+        self._closed.cancel()
+
+    def _begin_search(self) -> Future[Snapshot]:
+        """Return the search that is under way, or begin one. The lock is held."""
+        if self._search is None:
+            self._search = Future()
+            threading.Thread(target=partial(self._run, self._search), name="s3-credentials", daemon=True).start()
+        return self._search
+
+    def _run(self, search: Future[Snapshot]) -> None:
         try:
-            if self._credentials is None:
-                self._credentials = self._load()
-            return self._credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError, RequestFailedError, RuntimeError, OSError, ValueError) as error:
-            raise credentials_error(error, operation="GetCredentials", key=self._name) from None
+            found = self._policy.run(self._attempt, self._pause, self._closed, self._on_retry)
+        except RequestFailedError as failure:
+            self._ended(search, None, credentials_error(failure, **self._where))
+        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
+            self._ended(search, None, error)
+        else:
+            self._ended(search, found, None)
 
-
-def aws_configuration(settings: S3Settings, *, makes_clients: bool = False) -> Session:
-    """Return the user's AWS configuration: environment, shared files and profile.
-
-    Args:
-        settings: name the profile and the region.
-        makes_clients: whether credentials shall be fetched with it; botocore's handlers for that take a while to list.
-
-    Raises:
-        CredentialsError: the shared files cannot be read, or have no such profile.
-    """
-    aws = Session(profile=settings.profile or None, include_builtin_handlers=makes_clients)
-    aws.set_config_variable("region", settings.region)
-    try:
-        aws.get_scoped_config()
-    except BotoCoreError as error:
-        raise credentials_error(error, operation="GetCredentials", key=settings.profile) from None
-    return aws
-
-
-def credential_source(settings: S3Settings, policy: RetryPolicy, pause: Pause) -> CredentialSource:
-    """Return the source of the credentials that a store's settings name. Searches when first used."""
-
-    def load() -> Credentials:
-        aws = aws_configuration(settings, makes_clients=True)
-        base = aws.get_credentials()
-        if base is None:
-            raise NoCredentialsError
-        return _assume(settings.role, base, aws, settings, policy, pause) if settings.role else base
-
-    name = settings.role.arn if settings.role else settings.profile or "default chain"
-    return CredentialSource(load, name=name)
-
-
-def _assume(
-    role: AssumedRole, base: Credentials, aws: Session, settings: S3Settings, policy: RetryPolicy, pause: Pause
-) -> Credentials:
-    fetcher = AssumeRoleCredentialFetcher(
-        client_creator=_sts_client_creator(aws, settings),
-        source_credentials=base,
-        role_arn=role.arn,
-        extra_args={
-            "DurationSeconds": ROLE_DURATION_S,
-            **({"RoleSessionName": role.role_session_name} if role.role_session_name else {}),
-            **({"ExternalId": role.external_id} if role.external_id else {}),
-        },
-    )
-
-    def fetch() -> dict[str, Any]:
+    def _attempt(self) -> Snapshot:
         try:
-            return fetcher.fetch_credentials()
-        except (BotoCoreError, ClientError) as error:
-            raise _sts_failure(error) from error
-        except (ResponseParserError, KeyError):
-            # Not whole, or no credentials in it. What it holds is in the foreign error's text: secrets, perhaps.
-            raise RequestFailedError("the answer of STS is not whole", transient=True) from None
+            return self._load()
+        except Exception as error:  # noqa: BLE001 - every foreign error is understood in one place
+            raise credential_failure(error) from None
 
-    def on_retry(attempt: int, failure: RequestFailedError) -> None:
-        where = {"operation": "AssumeRole", "key": role.arn}
-        log.warning("sending again", extra={**where, "attempt": attempt, "cause": str(failure)})
+    def _on_retry(self, attempt: int, failure: RequestFailedError) -> None:
+        log.warning("sending again", extra={**self._where, "attempt": attempt, "cause": str(failure)})
 
-    return DeferredRefreshableCredentials(
-        refresh_using=lambda: policy.run(fetch, pause, Cancellation(), on_retry), method="assume-role"
-    )
+    def _ended(self, search: Future[Snapshot], found: Snapshot | None, error: BaseException | None) -> None:
+        with self._lock:
+            self._search = None
+            if found is not None:
+                self._held = found
+            elif self._held is not None:
+                log.warning("credentials could not be renewed yet", extra={**self._where, "cause": str(error)})
+            self._renew_at = self._next_renewal()
+        if found is not None:
+            search.set_result(found)
+        else:
+            search.set_exception(error)
 
-
-def _sts_client_creator(aws: Session, settings: S3Settings) -> Callable[..., Any]:
-    """Return how STS clients are made: in the spec's region, tried once at a time (the policy repeats).
-
-    The endpoint's TLS option holds for STS where STS is served from the same host.
-    """
-    sts_endpoint = configured_endpoint(aws, "sts")
-    own_host = bool(settings.endpoint) and urlsplit(sts_endpoint).netloc == urlsplit(settings.endpoint).netloc
-    config = Config(
-        retries={"total_max_attempts": 1},
-        connect_timeout=settings.connect_timeout_s,
-        read_timeout=settings.read_timeout_s,
-    )
-    verify = False if own_host and settings.skip_tls_verify else None
-    return partial(aws.create_client, region_name=settings.region, config=config, verify=verify)
-
-
-def _sts_failure(error: BotoCoreError | ClientError) -> RequestFailedError:
-    if isinstance(error, ClientError):
-        said, status = error.response.get("Error", {}), error.response["ResponseMetadata"]["HTTPStatusCode"]
-        return answer_failure(status, code=said.get("Code", ""), message=said.get("Message", ""))
-    if isinstance(error, (HTTPClientError, AwsConnectionError)):
-        return transport_failure(error)
-    return RequestFailedError(str(error))
+    def _next_renewal(self) -> datetime | None:
+        """Return when the credentials that are held should be renewed; at a distance, where that has just failed."""
+        if self._held is None or self._held.expires_at is None:
+            return None
+        now = self._clock.now()
+        left = self._held.expires_at - now
+        early = min(RENEWAL_MAX, left * _RENEWAL_SHARE)
+        return max(self._held.expires_at - early, now + _RENEWAL_AGAIN_MIN)

@@ -13,9 +13,18 @@ from botocore.exceptions import EndpointProviderError
 from cloudquery_s3.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from botocore.session import Session
 
 _RULES: Final = "endpoint-rule-set-1"
+_UNSUPPORTED: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
+    ("directory buckets (S3 Express One Zone)", lambda bucket: bucket.endswith(("--x-s3", "--xa-s3"))),
+    ("multi-region access points", lambda bucket: bucket.startswith("arn:") and bucket.endswith(".mrap")),
+    ("S3 on Outposts", lambda bucket: ":s3-outposts:" in bucket or bucket.endswith("--op-s3")),
+    ("object Lambda access points", lambda bucket: ":s3-object-lambda:" in bucket or bucket.endswith("--ol-s3")),
+)
+"""Kinds of buckets that want other signatures or sessions of their own, by how their names look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,11 @@ def bucket_url(aws: Session, *, bucket: str, region: str, endpoint: str, path_st
     Raises:
         SpecError: bucket, region or endpoint cannot be a part of a URL, or the kind of bucket is not supported.
     """
+    for name, is_one in _UNSUPPORTED:
+        if is_one(bucket):
+            raise SpecError(
+                f"{name} are not supported: write a bucket or an access point of one region", field="bucket"
+            )
     rules = EndpointProvider(*endpoint_rules(aws))
     custom = endpoint or configured_endpoint(aws, "s3")
     parameters: dict[str, Any] = {
@@ -76,8 +90,8 @@ def bucket_url(aws: Session, *, bucket: str, region: str, endpoint: str, path_st
             f"{error}: correct `bucket`, `region` or `endpoint`", field="endpoint" if custom else ""
         ) from None
     scheme = found.properties["authSchemes"][0]
-    if scheme["name"] != "sigv4":
-        raise SpecError("directory buckets and multi-region access points are not supported", field="bucket")
+    if scheme["name"] != "sigv4" or scheme["signingName"] != "s3":
+        raise SpecError("this kind of bucket is not supported: write one of one region", field="bucket")
     return BucketUrl(url=found.url.rstrip("/"), signing_region=scheme["signingRegion"])
 
 

@@ -10,7 +10,7 @@ from cloudquery_s3.stores.s3_requests import Request
 
 if TYPE_CHECKING:
     from cloudquery_s3.cancellation import Cancellation
-    from cloudquery_s3.stores.s3_errors import RequestFailedError
+    from cloudquery_s3.stores.failures import RequestFailedError
     from cloudquery_s3.stores.s3_requests import S3Client
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from xml.sax.saxutils import escape
 
 from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import ObjectCancelledError, StoreError
+from cloudquery_s3.stores.answers import xml_children, xml_fields
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.checksums import composite_checksum
 from cloudquery_s3.stores.lost_answers import Sent, is_stored
 from cloudquery_s3.stores.retry import RetryPolicy
-from cloudquery_s3.stores.s3_errors import RequestFailedError, xml_children, xml_fields
 from cloudquery_s3.stores.s3_requests import Request
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.committed import Checksum
+    from cloudquery_s3.stores.failures import RequestFailedError
     from cloudquery_s3.stores.s3_requests import S3Client
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from cloudquery_s3.stores.s3_errors import RequestFailedError
+from cloudquery_s3.stores.failures import RequestFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

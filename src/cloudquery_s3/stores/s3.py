@@ -6,21 +6,26 @@ import logging
 import random
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from urllib3.exceptions import InsecureRequestWarning
 
 from cloudquery_s3.cancellation import Cancellation
-from cloudquery_s3.stores.credentials import aws_configuration, credential_source
+from cloudquery_s3.stores.aws_configuration import aws_configuration, sends_checksums
+from cloudquery_s3.stores.clock import Clock
 from cloudquery_s3.stores.endpoint import bucket_url
 from cloudquery_s3.stores.multipart import MultipartUpload
 from cloudquery_s3.stores.retry import RetryPolicy
+from cloudquery_s3.stores.roles import credential_source
 from cloudquery_s3.stores.s3_errors import Target
 from cloudquery_s3.stores.s3_reader import S3Reader
 from cloudquery_s3.stores.s3_requests import Request, S3Client
 from cloudquery_s3.stores.s3_settings import SINGLE_PUT_MAX_BYTES, AssumedRole, S3Settings
 from cloudquery_s3.stores.s3_writer import S3Writer
 from cloudquery_s3.stores.transport import Transport
+from cloudquery_s3.stores.trust import trusting_context
 
 if TYPE_CHECKING:
     from cloudquery_s3.spec import Spec
@@ -52,14 +57,15 @@ class S3Store:
     which comes with it on one's own uploads, and ListMultipartUploads serve to clean up after failures.
     """
 
-    def __init__(self, settings: S3Settings, pause: Pause | None = None) -> None:
+    def __init__(self, settings: S3Settings, pause: Pause | None = None, clock: Clock | None = None) -> None:
         """Connect to nothing yet, but have credentials.
 
         Raises:
             CredentialsError: there are none.
-            SpecError: bucket, region and endpoint make no address.
+            StoreUnavailableError: what gives them cannot be reached.
+            SpecError: bucket, region and endpoint make no address, or the environment's AWS settings cannot be used.
         """
-        pause = pause or SystemPause()
+        pause, clock = pause or SystemPause(), clock or Clock()
         aws = aws_configuration(settings)
         url = bucket_url(
             aws,
@@ -72,23 +78,26 @@ class S3Store:
             log.warning("TLS certificates are not verified", extra={"endpoint": url.origin})
             warnings.filterwarnings("ignore", category=InsecureRequestWarning)  # urllib3 would repeat it on stderr
         policy = RetryPolicy(settings.max_attempts, settings.max_backoff_s)
-        credentials = credential_source(settings, policy, pause)
-        credentials.current(Cancellation())
+        own_hosts = {urlsplit(url.url).netloc, urlsplit(settings.endpoint).netloc}  # STS may be served there, too
+        transport = Transport(
+            partial(trusting_context, aws),
+            unverified=own_hosts if settings.skip_tls_verify else (),
+            connect_timeout_s=settings.connect_timeout_s,
+            read_timeout_s=settings.read_timeout_s,
+        )
+        transport.prepare(url.url)
+        self._credentials = credential_source(settings, transport, policy, pause, clock)
+        self._credentials.current(Cancellation())
         self._settings = settings
         self._client = S3Client(
             url=url,
             target=Target(bucket=settings.bucket, endpoint=url.origin, region=settings.region),
-            credentials=credentials,
-            transport=Transport(
-                aws,
-                url.url,
-                verify=not settings.skip_tls_verify,
-                connect_timeout_s=settings.connect_timeout_s,
-                read_timeout_s=settings.read_timeout_s,
-            ),
+            credentials=self._credentials,
+            transport=transport,
             policy=policy,
             pause=pause,
-            checksums=settings.checksums,
+            checksums=sends_checksums(aws, wanted=settings.checksums),
+            clock=clock,
             log_requests=settings.log_requests,
         )
         self._pool = ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-part")
@@ -132,6 +141,7 @@ class S3Store:
 
     def close(self) -> None:
         """Release connections and threads; the store is not used after that."""
+        self._credentials.close()
         self._pool.shutdown()
         self._client.close()
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO
 
-    from cloudquery_s3.stores.s3_requests import Answer, S3Client
+    from cloudquery_s3.stores.answers import Answer
+    from cloudquery_s3.stores.s3_requests import S3Client
 
 HEAD_BYTES: Final = 8 << 20
 """What is asked for first: an object of no more takes one request."""

@@ -8,20 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-
 from cloudquery_s3 import __version__
+from cloudquery_s3.stores.answers import Answer, check_answer
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.checksums import crc32_checksum, sha256_checksum
-from cloudquery_s3.stores.s3_errors import (
-    EXPIRED_CODES,
-    RequestFailedError,
-    Target,
-    document_failure,
-    store_error,
-    xml_fields,
-)
+from cloudquery_s3.stores.failures import EXPIRED_CODES, SKEW_CODES, RequestFailedError
+from cloudquery_s3.stores.s3_errors import Target, store_error
+from cloudquery_s3.stores.signature import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +24,7 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.committed import Checksum
+    from cloudquery_s3.stores.clock import Clock
     from cloudquery_s3.stores.credentials import CredentialSource
     from cloudquery_s3.stores.endpoint import BucketUrl
     from cloudquery_s3.stores.retry import Pause, RetryPolicy
@@ -40,14 +34,9 @@ log = logging.getLogger(__name__)
 logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG lines hold secrets, tokens and signatures
 
 _USER_AGENT: Final = f"cloudquery-destination-s3/{__version__}"
+ENCRYPTION_HEADER: Final = "x-amz-server-side-encryption"
 _UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 _DATA: Final = frozenset({"PutObject", "UploadPart"})
-_ANSWERS: Final[Mapping[str, str]] = {
-    "CreateMultipartUpload": "InitiateMultipartUploadResult",
-    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
-    "ListMultipartUploads": "ListMultipartUploadsResult",
-}
-"""The root element of the answers that are documents: status 200 alone does not make them a success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +62,6 @@ class Request:
     into: IO[bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A success: headers (looked up in any case) and body."""
-
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def etag(self) -> str:
-        """The entity tag, without quotes; empty where there is none."""
-        return self.headers.get("ETag", "").strip('"')
-
-
 class S3Client:
     """Sends requests to one bucket. Safe to use from several threads.
 
@@ -104,6 +80,7 @@ class S3Client:
         pause: Pause,
         checksums: bool,
         log_requests: bool,
+        clock: Clock,
     ) -> None:
         self.sends_crc32 = checksums and url.is_tls
         self._url = url
@@ -112,6 +89,8 @@ class S3Client:
         self._transport = transport
         self._policy = policy
         self._pause = pause
+        self._clock = clock
+        self._has_warned = False
         self._log_level = logging.INFO if log_requests else logging.DEBUG
 
     def checksum(self, body: Body) -> Checksum:
@@ -151,20 +130,35 @@ class S3Client:
             try:
                 return self._once(request, credentials)
             except RequestFailedError as failure:
-                if failure.code not in EXPIRED_CODES or not self._credentials.renew(credentials, cancellation):
+                is_late = failure.code in SKEW_CODES and self._clock.correct(failure.date)
+                is_expired = failure.code in EXPIRED_CODES and self._credentials.renew(credentials, cancellation)
+                if not is_late and not is_expired:
                     raise
                 on_retry(1, failure)
             return self._once(request, self._credentials.current(cancellation))
 
         try:
-            return (policy or self._policy).run(attempt, self._pause, cancellation, on_retry)
+            answer = (policy or self._policy).run(attempt, self._pause, cancellation, on_retry)
         except RequestFailedError as failure:
             past.append(failure)
             raise store_error(failure, operation=request.operation, key=request.key, target=self._target) from None
+        self._look_for_encryption(request, answer)
+        return answer
 
     def close(self) -> None:
         """Release connections."""
         self._transport.close()
+
+    def _look_for_encryption(self, request: Request, answer: Answer) -> None:
+        """Warn, once, where the store does not confirm the encryption that was asked for."""
+        wanted = request.headers.get(ENCRYPTION_HEADER)
+        if wanted and answer.headers.get(ENCRYPTION_HEADER) != wanted and not self._has_warned:
+            self._has_warned = True
+            facts = {"asked": wanted, "confirmed": answer.headers.get(ENCRYPTION_HEADER, "")}
+            log.warning(
+                "the store does not confirm the encryption that was asked for: objects may be stored without it",
+                extra={**facts, "store": answer.headers.get("Server", ""), "endpoint": self._target.endpoint},
+            )
 
     def _once(self, request: Request, credentials: ReadOnlyCredentials) -> Answer:
         began = time.monotonic()
@@ -179,14 +173,13 @@ class S3Client:
             "host": urlsplit(url).netloc,
             "key": request.key,
             "bytes": request.body.size_bytes,
-            "status": answer.status_code,
+            "status": answer.status,
             "request_id": answer.headers.get("x-amz-request-id", ""),
             "seconds": round(time.monotonic() - began, 3),
         }
         log.log(self._log_level, "request", extra=facts)
-        body = answer.content  # nothing is left of one that went into a file
-        _check(request.operation, answer.status_code, answer.headers, body)
-        return Answer(answer.headers, body)
+        check_answer(request.operation, answer.status, answer.headers, answer.body)
+        return Answer(answer.headers, answer.body)
 
     def _signed_headers(self, request: Request, url: str, credentials: ReadOnlyCredentials) -> Mapping[str, str]:
         headers = {"User-Agent": _USER_AGENT, **request.headers}
@@ -195,33 +188,11 @@ class S3Client:
             headers["x-amz-checksum-crc32"] = crc32_checksum(request.body).value
         else:
             payload = request.body.sha256.hex()
-        signable = AWSRequest(request.method, url, headers=headers)
-        _Signer(credentials, self._url.signing_region, payload).add_auth(signable)
-        return dict(signable.headers.items())
-
-
-class _Signer(S3SigV4Auth):
-    """Signature version 4 over a body whose digest is known."""
-
-    def __init__(self, credentials: ReadOnlyCredentials, region: str, payload: str) -> None:
-        super().__init__(credentials, "s3", region)
-        self._payload = payload
-
-    def payload(self, request: AWSRequest) -> str:  # noqa: ARG002 - botocore's signature
-        return self._payload
-
-
-def _check(operation: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Raise what an answer says that is not a success, be it inside a status 200."""
-    if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
-        raise document_failure(status, headers, body)
-    if operation == "GetObject":
-        return  # its body is the object's own
-    root = xml_fields(body).get("", "")
-    if root == "Error":
-        raise document_failure(status, headers, body)
-    if root != _ANSWERS.get(operation, root) or (operation == "UploadPart" and not headers.get("ETag")):
-        raise RequestFailedError("the store's answer is not whole", status=status, transient=True)
+        signer = Signer(credentials, self._url.signing_region, payload=payload, now=self._clock.now())
+        return {
+            **signer.signed(request.method, url, headers),
+            "Content-Length": str(request.body.size_bytes),
+        }
 
 
 def _quoted(text: str) -> str:

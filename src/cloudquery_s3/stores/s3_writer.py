@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.chunk import Chunk
-    from cloudquery_s3.stores.s3_errors import RequestFailedError
+    from cloudquery_s3.stores.failures import RequestFailedError
     from cloudquery_s3.stores.s3_requests import S3Client
     from cloudquery_s3.stores.s3_settings import S3Settings
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 
-from cloudquery_s3.stores.s3_errors import document_failure, transport_failure, xml_children, xml_fields
+from cloudquery_s3.stores.answers import document_failure, xml_children, xml_fields
+from cloudquery_s3.stores.transport_errors import transport_failure
 
 URL = "http://127.0.0.1:1/bkt/key"
 FOREIGN = {
@@ -42,7 +43,7 @@ FOREIGN = {
     "proxy": (
         botocore_errors.ProxyConnectionError(proxy_url="http://proxy", error=OSError()),
         ConnectionRefusedError(111, "Connection refused"),
-        "the proxy cannot be reached",
+        "the proxy cannot be reached (connection refused)",
     ),
     "unknown": (
         botocore_errors.HTTPClientError(error=OSError("?")),
@@ -71,7 +72,7 @@ def test_a_certificate_that_does_not_verify_will_not_pass() -> None:
 @given(st.integers(300, 599), st.binary())
 def test_any_answer_can_be_understood(status: int, body: bytes) -> None:
     """Whatever stands where the error document should be, there is a failure with the status and some words."""
-    failure = document_failure(status, {}, body)
+    failure = document_failure("PutObject", status, {}, body)
     assert failure.status == status
     assert str(failure)
     assert xml_fields(body) == {} or "" in xml_fields(body)

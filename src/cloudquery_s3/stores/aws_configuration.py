@@ -1,0 +1,105 @@
+"""The user's AWS configuration: environment, shared files and profile, read as the AWS SDK for Go reads them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ConfigParseError
+from botocore.session import Session
+
+from cloudquery_s3.errors import SpecError
+from cloudquery_s3.stores.credential_failures import credentials_error
+from cloudquery_s3.stores.failures import RequestFailedError
+
+if TYPE_CHECKING:
+    from cloudquery_s3.errors import StoreUnavailableError
+    from cloudquery_s3.stores.s3_settings import S3Settings
+
+log = logging.getLogger(__name__)
+
+_SWITCHES: Final = ("use_fips_endpoint", "use_dualstack_endpoint", "ignore_configured_endpoint_urls")
+_WHEN_SUPPORTED: Final = "when_supported"
+_CHECKSUM_CHOICES: Final = (_WHEN_SUPPORTED, "when_required")
+
+
+def aws_configuration(settings: S3Settings, *, makes_clients: bool = False) -> Session:
+    """Return the user's AWS configuration.
+
+    An environment variable that is empty is one that is not set: empty AWS variables are removed from this process's
+    environment. AWS_PROFILE counts before AWS_DEFAULT_PROFILE. Shared files that cannot be parsed are left out where
+    the environment has keys, with a warning.
+
+    Args:
+        settings: name the profile and the region.
+        makes_clients: whether credentials shall be fetched with it; botocore's handlers for that take a while to list.
+
+    Raises:
+        CredentialsError: the shared files cannot be read, or have no such profile.
+        SpecError: a switch is neither true nor false; names it.
+    """
+    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value.strip()]:
+        os.environ.pop(name, None)
+    variables = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]
+    try:
+        aws = _session(settings, makes_clients=makes_clients, profile_variables=variables)
+    except ConfigParseError as error:
+        if settings.profile or not has_keys_in_environment():
+            raise _no_configuration(error, settings) from None
+        log.warning("shared AWS files are left out: the environment has keys", extra={"cause": str(error)})
+        aws = _session(settings, makes_clients=makes_clients, profile_variables=[], files=os.devnull)
+    except BotoCoreError as error:
+        raise _no_configuration(error, settings) from None
+    _check_switches(aws)
+    return aws
+
+
+def has_keys_in_environment() -> bool:
+    """Return whether the environment has an access key and its secret."""
+    return bool(os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"))
+
+
+def sends_checksums(aws: Session, *, wanted: bool) -> bool:
+    """Return whether uploads carry checksum headers: the spec and AWS_REQUEST_CHECKSUM_CALCULATION must both want it.
+
+    Raises:
+        SpecError: the variable, or the profile's `request_checksum_calculation`, is none of its values.
+    """
+    value = str(aws.get_config_variable("request_checksum_calculation")).lower()
+    if value not in _CHECKSUM_CHOICES:
+        raise SpecError(f"{value} is not one of {', '.join(_CHECKSUM_CHOICES)}", field="request_checksum_calculation")
+    return wanted and value == _WHEN_SUPPORTED
+
+
+def profile_name(settings: S3Settings) -> str:
+    """Return what is searched for credentials, for messages."""
+    named = settings.profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+    return named or "default chain"
+
+
+def _session(
+    settings: S3Settings, *, makes_clients: bool, profile_variables: list[str], files: str | None = None
+) -> Session:
+    variables: Any = {"profile": (None, profile_variables, None, None)}  # the stubs know strings only
+    aws = Session(session_vars=variables, profile=settings.profile or None, include_builtin_handlers=makes_clients)
+    aws.set_config_variable("region", settings.region)
+    if files:
+        aws.set_config_variable("config_file", files)
+        aws.set_config_variable("credentials_file", files)
+    aws.get_scoped_config()
+    return aws
+
+
+def _check_switches(aws: Session) -> None:
+    """Refuse what botocore would take for false: `AWS_USE_FIPS_ENDPOINT=1`."""
+    for name in _SWITCHES:
+        variable = f"AWS_{name.upper()}"
+        value = os.environ.get(variable) or aws.get_scoped_config().get(name)
+        if value and str(value).lower() not in {"true", "false"}:
+            raise SpecError(f"must be true or false, not {value}", field=variable)
+
+
+def _no_configuration(error: BotoCoreError, settings: S3Settings) -> StoreUnavailableError:
+    failure = RequestFailedError(str(error))
+    return credentials_error(failure, operation="GetCredentials", key=profile_name(settings))

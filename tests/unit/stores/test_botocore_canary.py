@@ -1,0 +1,132 @@
+"""What this plugin uses of botocore, urllib3 and http.client that is not promised to stay: each name has its alarm.
+
+A test that fails here says what has changed in a new release, before a sync would notice.
+"""
+
+from __future__ import annotations
+
+import http.client
+import inspect
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from botocore import auth, configprovider, credentials, endpoint, httpsession
+from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.session import Session
+from urllib3.connection import HTTPConnection
+
+from cloudquery_s3.stores.signature import Signer
+
+KEYS = credentials.ReadOnlyCredentials("AKID", "secret", None)
+
+
+def source(of: object) -> str:
+    """Return the source of a class or function."""
+    return inspect.getsource(of)  # type: ignore[arg-type] # whatever has a source
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "used_for"),
+    [
+        (credentials.AssumeRoleProvider, "_prompter", "mfa_serial would prompt again: see credential_chain.py"),
+        (
+            credentials.AssumeRoleProvider,
+            "_profile_provider_builder",
+            "credential_process of a source profile would run without a shell: see credential_chain.py",
+        ),
+        (
+            credentials.RefreshableCredentials,
+            "_advisory_refresh_timeout",
+            "credentials with minutes left would be fetched for every request: see credentials.py",
+        ),
+        (
+            credentials.RefreshableCredentials,
+            "_mandatory_refresh_timeout",
+            "credentials with minutes left would be fetched for every request: see credentials.py",
+        ),
+        (credentials.RefreshableCredentials, "_expiry_time", "credentials would never be renewed: see credentials.py"),
+        (
+            credentials.ProfileProviderBuilder,
+            "_create_process_provider",
+            "credential_process of a source profile would run without a shell: see credential_chain.py",
+        ),
+        (
+            auth.S3SigV4Auth,
+            "_modify_request_before_signing",
+            "requests would be signed for this machine's clock: see signature.py",
+        ),
+        (
+            endpoint.Endpoint,
+            "before-send",
+            "STS would not go through our proxies and authorities: see credential_chain.py",
+        ),
+    ],
+)
+def test_a_private_name_is_still_there(where: type, name: str, used_for: str) -> None:
+    """Each private name that is set or overridden is still read by its class."""
+    assert name in source(where), f"{where.__module__}.{where.__name__} no longer has {name}: {used_for}"
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "used_for"),
+    [
+        (credentials, "create_credential_resolver", "credential_chain.py"),
+        (credentials, "EnvProvider", "credential_chain.py"),
+        (credentials, "ProcessProvider", "credential_chain.py"),
+        (credentials, "AssumeRoleCredentialFetcher", "roles.py"),
+        (configprovider, "ConfiguredEndpointProvider", "endpoint.py"),
+        (httpsession, "DEFAULT_CA_BUNDLE", "trust.py"),
+    ],
+)
+def test_an_undocumented_name_is_still_there(where: object, name: str, used_for: str) -> None:
+    """Each name that botocore does not document, but that is imported, is there."""
+    assert hasattr(where, name), f"botocore no longer has {name}, which {used_for} imports"
+
+
+def test_the_bundle_of_authorities_is_a_file() -> None:
+    """Botocore still brings authorities for systems that have none."""
+    assert Path(httpsession.DEFAULT_CA_BUNDLE).is_file(), "botocore brings no cacert.pem: trust.py needs certifi now"
+
+
+def test_the_chain_can_be_replaced() -> None:
+    """A resolver's providers are a list that may be exchanged, and hold the classes that are."""
+    resolver = credentials.create_credential_resolver(Session())
+    kinds = {type(provider) for provider in resolver.providers}
+    wanted = {credentials.EnvProvider, credentials.ProcessProvider, credentials.AssumeRoleProvider}
+    assert wanted <= kinds, f"the chain lacks {wanted - kinds}: credential_chain.py replaces them by class"
+
+
+@pytest.mark.parametrize("payload", ["UNSIGNED-PAYLOAD", "0" * 64])
+def test_the_signature_is_botocores(payload: str) -> None:
+    """Our signer names the payload and the time that it was given, and else signs as botocore does."""
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    url, headers = "https://bkt.s3.test/a%20b?partNumber=1&uploadId=u%2F1", {"x-amz-acl": "private"}
+    signed = Signer(KEYS, "eu-west-1", payload=payload, now=now).signed("PUT", url, headers)
+    assert (signed["X-Amz-Content-SHA256"], signed["X-Amz-Date"]) == (payload, "20260102T030405Z")
+
+    class Plain(auth.S3SigV4Auth):
+        def payload(self, request: AWSRequest) -> str:  # noqa: ARG002 - botocore's signature
+            return payload
+
+    request = AWSRequest("PUT", url, headers=headers)
+    request.context["timestamp"] = "20260102T030405Z"
+    request.headers["X-Amz-Date"] = "20260102T030405Z"
+    request.headers["X-Amz-Content-SHA256"] = payload
+    plain = Plain(KEYS, "s3", "eu-west-1")
+    expected = plain.signature(plain.string_to_sign(request, plain.canonical_request(request)), request)
+    assert signed["Authorization"].endswith(f"Signature={expected}"), "S3SigV4Auth has changed: see signature.py"
+
+
+def test_a_handler_may_answer_for_botocore() -> None:
+    """`before-send` still takes the answer that a handler returns."""
+    assert "first_non_none_response" in source(endpoint.Endpoint), "before-send no longer takes answers"
+    answer = AWSResponse("http://x", 200, {"A": "b"}, None)  # type: ignore[arg-type] # a test's shorthand
+    assert answer.headers["a"] == "b"
+
+
+def test_a_connections_response_can_be_chosen() -> None:
+    """http.client still makes answers by `response_class`, through urllib3, and reads up to `length`."""
+    assert issubclass(HTTPConnection, http.client.HTTPConnection)
+    assert "response_class" in source(http.client.HTTPConnection.getresponse), "see _TolerantResponse in transport.py"
+    assert "self.length" in source(http.client.HTTPResponse.read), "see _TolerantResponse in transport.py"
