@@ -138,10 +138,8 @@ class StreamWriter:
         await asyncio.gather(*(writer.finish() for writer in self._tables.values()))
         self._raise_fatal()
         if self._failures:
-            raise WriteFailedError(
-                f"{len(self._failures)} of {len(self._tables)} tables are not complete: "
-                + "; ".join(map(_named, self._failures, self._failures.values()))
-            )
+            failures = list(map(_named, self._failures, self._failures.values()))
+            raise WriteFailedError(failures, tables=len(self._tables))
         self._log_report()
         return self.report
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import memory_connection as mc
 import virtual_time
-from cloudquery_s3.server.http2 import Connection, ErrorCode, frames
+from cloudquery_s3.server.http2 import Connection, ErrorCode, OpenConnections, frames
+from cloudquery_s3.server.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -228,6 +229,8 @@ def test_small_reads_gather() -> None:
         assert not joined.transport.reading
         await loop.advance(0.0015)
         assert joined.transport.reading
+        joined.send(frames.data_frame(1, bytes(16_000)) * 5)  # the buffer grows with what comes
+        await loop.advance(0.0015)
         joined.send(frames.data_frame(1, bytes(16_000)) * 5)
         assert joined.transport.reading
 
@@ -254,7 +257,7 @@ def test_hanging_up(octets: bytes, code: ErrorCode) -> None:
 
     async def test() -> None:
         transport = mc.MemoryTransport()
-        server = Connection(lambda stream: mc.Recorded(stream, releases=True), set())
+        server = Connection(lambda stream: mc.Recorded(stream, releases=True), OpenConnections(Limits()))
         server.connection_made(transport)
         mc.feed(server, octets)
         assert transport.is_closing()

@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 import rpc_server
+from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import Call, RpcError, Server, Status
 from waiting import eventually
 
@@ -85,7 +86,7 @@ def test_many_calls_at_once() -> None:
             call.cancel()
 
 
-@pytest.mark.parametrize("words", ["", "plain", "ünïcode → 日本", "50 % of\ntwo lines\ttab", "a" * 5_000])
+@pytest.mark.parametrize("words", ["", "plain", "ünïcode → 日本", "50 % of\ntwo lines\ttab", "a" * 4_000])
 @pytest.mark.parametrize("status", [Status.NOT_FOUND, Status.FAILED_PRECONDITION, Status.UNAUTHENTICATED])
 def test_statuses(status: Status, words: str) -> None:
     """A method's error reaches the client with its status, and its message to the letter."""
@@ -118,7 +119,7 @@ def test_a_fault_of_a_method() -> None:
 )
 def test_refused(options: dict[str, Any], status: grpc.StatusCode) -> None:
     """What is not served is refused with a status of its own."""
-    with rpc_server.connected({"/t/Echo": echo}, most_message_bytes=1_000) as channel:
+    with rpc_server.connected({"/t/Echo": echo}, limits=Limits(message_bytes=1_000)) as channel:
         method = stub(channel, "unary_unary", options.get("path", "/t/Echo"))
         with pytest.raises(grpc.RpcError) as raised:
             method(options.get("message", b""), timeout=60, compression=options.get("compression"))
@@ -210,7 +211,7 @@ def test_addresses() -> None:
     """A name is listened at with every address that it has here; an address that nobody has here is an error."""
 
     async def listen(host: str) -> tuple[int, list[str]]:
-        server = Server({}, rpc_server.explained, most_message_bytes=1)
+        server = Server({}, rpc_server.explained)
         port = await server.listen(host, 0)
         bound = [listener.sockets[0].getsockname() for listener in server._listeners]
         await server.stop(0)
