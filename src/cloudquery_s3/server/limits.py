@@ -45,9 +45,9 @@ class Limits:
     least_window_bytes: int = _limit(64 * _KIB, "The same, where many calls share `all_windows_bytes`.")
     all_windows_bytes: int = _limit(16 * _MIB, "All calls' windows: each gets its share, down to the least.")
     large_messages_bytes: int = _limit(
-        64 * _MIB,
+        32 * _MIB,
         "What has come of all messages above the least window and is not taken; beyond it only the one that began "
-        "first goes on.",
+        "first goes on, and none while whole ones take as much.",
     )
     error_bytes: int = _limit(4 * _KIB, "The text of an error; a longer one is cut, the log has all of it.")
 

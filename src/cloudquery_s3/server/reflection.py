@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from cloudquery.discovery_v1 import discovery_pb2
@@ -13,6 +15,8 @@ from cloudquery_s3.server import descriptors
 from cloudquery_s3.server.rpc import RpcError, Status, methods_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from cloudquery_s3.server.rpc import Call, Method
 
 _POOLS: Final = (plugin_pb2.DESCRIPTOR.pool, descriptors.POOL)
@@ -57,11 +61,11 @@ class ReflectionServicer:
                         answer.list_services_response.service.add(name=name)
                 case "file_by_filename":
                     answer.file_descriptor_response.file_descriptor_proto.extend(
-                        _files(_find("FindFileByName", request.file_by_filename))
+                        _files(_find(_BY_NAME, request.file_by_filename))
                     )
                 case "file_containing_symbol":
                     answer.file_descriptor_response.file_descriptor_proto.extend(
-                        _files(_find("FindFileContainingSymbol", request.file_containing_symbol))
+                        _files(_find(_BY_SYMBOL, request.file_containing_symbol))
                     )
                 case _:
                     raise KeyError("there are no extensions")  # noqa: TRY301 -- as for what is not found
@@ -71,17 +75,23 @@ class ReflectionServicer:
         return answer
 
 
-def _find(how: str, what: str) -> Any:
+_BY_NAME: Final = (lambda pool, name: pool.FindFileByName(name),)
+_BY_SYMBOL: Final = (
+    lambda pool, name: pool.FindFileContainingSymbol(name),
+    lambda pool, name: pool.FindMethodByName(name).containing_service.file,
+    lambda pool, name: pool.FindFieldByName(name).file,
+)
+
+
+def _find(ways: Iterable[Callable[[Any, str], Any]], what: str) -> Any:
     """Return a file's descriptor.
 
     Raises:
         KeyError: there is none.
     """
-    for pool in _POOLS:
-        try:
-            return getattr(pool, how)(what)
-        except KeyError:
-            continue
+    for pool, find in itertools.product(_POOLS, ways):
+        with contextlib.suppress(KeyError):
+            return find(pool, what)
     raise KeyError(f"there is no {what}")
 
 
