@@ -14,12 +14,13 @@ import grpc
 
 from cloudquery_s3.ipc import IpcReader
 from cloudquery_s3.server import wire
+from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import RpcError, Server, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from cloudquery_s3.server.rpc import Call
+from cloudquery_s3.server.rpc import Call
 
 _SERVICE: Final = "cloudquery.plugin.v3.Plugin"
 
@@ -46,12 +47,12 @@ async def _read(call: Call) -> None:
     await call.send(b"")
 
 
-def _unexpected(_path: str, error: Exception) -> RpcError:
+def _unexpected(_path: str, error: BaseException) -> RpcError:
     return RpcError(Status.INTERNAL, repr(error))
 
 
 async def _serve_own(socket: str) -> None:
-    server = Server({f"/{_SERVICE}/Write": _read}, _unexpected, most_message_bytes=2**31 - 1)
+    server = Server({f"/{_SERVICE}/Write": _read}, _unexpected, Limits(message_bytes=2**31 - 1))
     await server.listen_unix(socket)
     await asyncio.Event().wait()
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from cloudquery_s3.server.http2 import Connection, Stream
+from cloudquery_s3.server.http2 import Connection, Connections, OpenConnections, Stream
+from cloudquery_s3.server.limits import Limits
 
 
 class Page:
@@ -39,7 +40,7 @@ class Page:
 
 async def main() -> None:
     """Serve."""
-    connections: set[Connection] = set()
+    connections: Connections = OpenConnections(Limits())
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(Page, connections), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 -- that is how it tells its port

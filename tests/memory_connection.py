@@ -9,7 +9,8 @@ import h2.config
 import h2.connection
 import h2.events
 
-from cloudquery_s3.server.http2 import Connection
+from cloudquery_s3.server.http2 import Connection, Connections, OpenConnections
+from cloudquery_s3.server.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,6 +70,8 @@ def feed(server: Connection, octets: bytes, pieces: Iterable[int] = ()) -> None:
             size = min(len(room), len(piece))
             room[:size] = piece[:size]
             server.buffer_updated(size)
+            while not server.work():
+                pass
             piece = piece[size:]
 
 
@@ -106,7 +109,7 @@ class Joined:
         self.client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.transport = MemoryTransport()
         self.exchanges: list[Any] = []
-        self.connections: set[Connection] = set()
+        self.connections: Connections = OpenConnections(Limits())
         make = serve or (lambda stream: Recorded(stream, releases=releases))
         self.server = Connection(lambda stream: self._kept(make(stream)), self.connections)
         self.server.connection_made(self.transport)

@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 class Client:
     """Talks to a plugin at an address; each call has a deadline."""
 
-    def __init__(self, address: str) -> None:
-        self.channel = grpc.insecure_channel(address, cli.UNLIMITED)
+    def __init__(self, address: str, *options: tuple[str, int]) -> None:
+        self.channel = grpc.insecure_channel(address, [*cli.UNLIMITED, *options])
         self.stub = plugin_pb2_grpc.PluginStub(self.channel)
 
     def init(self, spec: dict[str, Any] | bytes | None, **options: Any) -> None:
         """Init with a spec, as a document or as it stands on the wire."""
-        raw = spec if isinstance(spec, bytes) else json.dumps(spec).encode()
-        request = pb.Init.Request(spec=raw, invocation_id="11111111-2222-4333-8444-555555555555", **options)
+        request = pb.Init.Request(spec=encoded(spec), invocation_id="11111111-2222-4333-8444-555555555555", **options)
         self.stub.Init(request, timeout=60)
 
     def write(self, requests: Iterable[Any]) -> None:
@@ -43,6 +42,11 @@ class Client:
     def close(self) -> None:
         """Call Close."""
         self.stub.Close(pb.Close.Request(), timeout=60)
+
+
+def encoded(spec: dict[str, Any] | bytes | None) -> bytes:
+    """A spec as it stands on the wire."""
+    return spec if isinstance(spec, bytes) else json.dumps(spec).encode()
 
 
 class OpenWrite:

@@ -15,23 +15,24 @@ from cloudquery_s3.server.rpc import RpcError, Server, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cloudquery_s3.server.limits import Limits
     from cloudquery_s3.server.rpc import Method
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
-def explained(path: str, error: Exception) -> RpcError:
+def explained(path: str, error: BaseException) -> RpcError:
     """Word an error of a method."""
     return RpcError(Status.INTERNAL, f"{path}: {error!r}")
 
 
 @contextmanager
-def serving(methods: Mapping[str, Method], *, most_message_bytes: int = 32 << 20) -> Iterator[tuple[Server, str]]:
+def serving(methods: Mapping[str, Method], limits: Limits | None = None) -> Iterator[tuple[Server, str]]:
     """Run a server with these methods; yields it and its address."""
     ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, Server, int]] = Future()
 
     async def serve() -> None:
-        server, done = Server(methods, explained, most_message_bytes=most_message_bytes), asyncio.Event()
+        server, done = Server(methods, explained, limits), asyncio.Event()
         port = await server.listen("127.0.0.1", 0)
         ready.set_result((asyncio.get_running_loop(), done, server, port))
         await done.wait()

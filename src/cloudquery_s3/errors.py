@@ -20,13 +20,21 @@
     ├── ObjectCancelledError an object was given up before it was stored
     ├── PublicationError     the rows are in the bucket, and that could not be made known
     ├── ClosedError          the destination was closed under a running Write
-    └── WriteFailedError     how a Write ended: every failed table, key and cause
+    └── WriteFailedError     how a Write ended: the failed tables, keys and causes
 
 A message says what went wrong, on which field, table or key, and what to do. It never holds a credential or a cell's
 value.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MOST_MESSAGE_BYTES: Final = 3 << 10
+"""What failures may take in a message: an error on the wire has 4 KiB."""
 
 
 class PluginError(Exception):
@@ -152,4 +160,30 @@ class ClosedError(PluginError):
 
 
 class WriteFailedError(PluginError):
-    """A Write ended with rows that are not in the bucket; the message names every failed table and why."""
+    """A Write ended with rows that are not in the bucket.
+
+    The message names the first tables that failed and why, in at most 3 KiB, and how many more there are.
+    """
+
+    def __init__(self, failures: Sequence[str], *, tables: int) -> None:
+        """Make the error.
+
+        Args:
+            failures: what went wrong, each naming its table; at least one.
+            tables: how many tables there are in all.
+        """
+        shown = [_cut(failures[0], _MOST_MESSAGE_BYTES)]
+        size = len(shown[0].encode(errors="replace"))
+        for failure in failures[1:]:
+            size += len(failure.encode(errors="replace"))
+            if size > _MOST_MESSAGE_BYTES:
+                shown.append(f"and {len(failures) - len(shown)} more, see the log")
+                break
+            shown.append(failure)
+        super().__init__(f"{len(failures)} of {tables} tables are not complete: {'; '.join(shown)}")
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    """Return a text's beginning, in at most so many bytes."""
+    octets = text.encode(errors="replace")
+    return text if len(octets) <= most_bytes else octets[: most_bytes - 3].decode(errors="ignore") + "…"

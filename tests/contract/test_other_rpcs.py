@@ -107,7 +107,7 @@ def test_a_flush_loses_nothing(plugin: client.Client, bucket: Bucket) -> None:
 
 
 def test_concurrent_inits(plugin: client.Client, bucket: Bucket) -> None:
-    """Of Inits at the same time each succeeds or is told to wait; the plugin then works."""
+    """Inits at the same time on one connection all succeed; the plugin then works."""
     outcomes: list[Any] = []
 
     def init() -> None:
@@ -122,9 +122,7 @@ def test_concurrent_inits(plugin: client.Client, bucket: Bucket) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert "done" in outcomes
-    busy = (grpc.StatusCode.ABORTED, "another Init is under way: wait for its answer")
-    assert set(outcomes) <= {"done", busy}
+    assert outcomes == ["done"] * 6
     plugin.write([client.insert(rows.batch("t", [1]))])
     assert list(bucket.objects().values()) == [b'{"n":1}\n']
 

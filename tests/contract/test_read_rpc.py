@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from cloudquery.plugin_v3 import plugin_pb2 as pb
 
+import cloudquery_cli as cli
 import plugin_client as client
 import rows
 from cloudquery_s3.ipc import IpcReader, decode
@@ -186,10 +187,8 @@ def test_close_in_mid_read(plugin: client.Client, bucket: Bucket) -> None:
     assert sum(found) == 400_000
 
 
-def test_read_without_init(address: str) -> None:
+def test_read_without_init() -> None:
     """Before Init there is nothing to read from, and that is said."""
-    plugin = client.Client(address)
-    plugin.close()
-    with pytest.raises(grpc.RpcError) as raised:
-        read(plugin, rows.schema("t"))
+    with cli.plugin_process() as (_, address), pytest.raises(grpc.RpcError) as raised:
+        read(client.Client(address), rows.schema("t"))
     assert status(raised)[0] is grpc.StatusCode.FAILED_PRECONDITION

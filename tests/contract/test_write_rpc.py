@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import grpc
 import pytest
 from cloudquery.plugin_v3 import plugin_pb2 as pb
 
+import cloudquery_cli as cli
 import plugin_client as client
 import rows
 from lake import in_bucket
@@ -99,15 +101,48 @@ def test_init_under_a_running_write(plugin: client.Client, bucket: Bucket) -> No
     assert sorted(key.split("/")[0] for key in bucket.objects()) == ["new", "old", "old"]
 
 
-def test_write_without_init(plugin: client.Client) -> None:
+def test_write_without_init() -> None:
     """Without a destination, Write says that Init is missing, or that it was told not to connect."""
-    plugin.close()
-    with pytest.raises(grpc.RpcError, match="call Init first"):
-        plugin.write([])
-    plugin.init(None, no_connection=True)
-    with pytest.raises(grpc.RpcError, match="no_connection"):
-        plugin.write([])
-    plugin.close()
+    with cli.plugin_process() as (_, address):
+        plugin = client.Client(address)
+        plugin.close()
+        with pytest.raises(grpc.RpcError, match="call Init first"):
+            plugin.write([])
+        plugin.init(None, no_connection=True)
+        with pytest.raises(grpc.RpcError, match="no_connection"):
+            plugin.write([])
+        plugin.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [(b"\x7a\x06\x0a\x04rows", "unknown field 15"), (b"", "none of its fields 1, 2, 3, 4, 5 is set")],
+    ids=["unknown", "empty"],
+)
+def test_a_newer_kind_of_rows(plugin: client.Client, bucket: Bucket, message: bytes, words: str) -> None:
+    """A message that this plugin does not know ends the Write with an error: it is not left out of an OK."""
+    plugin.init(spec(bucket))
+    write = plugin.channel.stream_unary("/cloudquery.plugin.v3.Plugin/Write")
+    insert = client.insert(rows.batch("t", [1])).SerializeToString()
+    with pytest.raises(grpc.RpcError, match=words) as raised:
+        write(iter([insert, message, insert]), timeout=60)
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert bucket.objects() == {}
+
+
+def test_many_failures(plugin: client.Client, bucket: Bucket) -> None:
+    """A Write of which many tables fail says which failed first and how many more did, in at most 4 KiB."""
+    plugin.init(spec(bucket, path="{{TABLE_HYPHEN}}.json", no_rotate=True))
+    messages = []
+    for number in range(50):
+        name = f"{'x' * 200}_{number}"
+        messages += [client.insert(rows.batch(name, [1])), client.insert(rows.batch(name.replace("_", "-"), [1]))]
+    with pytest.raises(grpc.RpcError) as raised:
+        plugin.write(messages)
+    details = raised.value.details()
+    assert len(details.encode()) <= 4 << 10
+    assert re.search(r"; and \d+ more, see the log$", details)
+    assert "50 of 100 tables are not complete" in details
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,28 @@
-"""The plugin as a process: its arguments, its address, its signals, its end."""
+"""The plugin as a process: its address, its signals, its end."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import contextlib
 import ctypes
+import errno
+import io
 import logging
 import os
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
-from cloudquery_s3.server import logs, servicer
+from cloudquery_s3.server import arguments, health, logs, reflection, servicer
+from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import Server
+from cloudquery_s3.server.starter import Starter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
-
-_MAX_MESSAGE_BYTES: Final = 220 << 20
-"""A little above the CLI's own limit of 200 MiB, which counts the payload alone."""
 
 _STOP_GRACE_S: Final = 3.0
 """How long running RPCs may take to end after a signal; the CLI kills the process after 5 s."""
@@ -28,66 +30,85 @@ _STOP_GRACE_S: Final = 3.0
 _PATIENCE_S: Final = 1.5
 """How long of that the uploads of interrupted Writes may take to end by themselves."""
 
-_PARENT_POLL_S: Final = 1.0
+_FAMILIES: Final = {"tcp": socket.AF_UNSPEC, "tcp4": socket.AF_INET, "tcp6": socket.AF_INET6}
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(given: Sequence[str]) -> int:
     """Serve until a signal, or until the CLI that started this process is gone; return the exit status."""
-    options = _parse(arguments)
+    _open_standard_streams()
+    options = arguments.parse(given)
     logs.configure(options.log_level, options.log_format)
+    for warning in options.warnings:
+        log.warning("%s", warning)
     _keep_large_blocks()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts threads for matrices; there are none here
     return asyncio.run(_serve(options))
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Parse what the CLI passes. What this plugin does not know is ignored: a newer CLI may pass more."""
-    parser = argparse.ArgumentParser(
-        prog="cloudquery-s3 serve", description="Serve the plugin over gRPC.", allow_abbrev=False
-    )
-    parser.add_argument("--address", default="localhost:7777", help="host:port, or the path of a Unix socket")
-    parser.add_argument("--network", default="tcp", help="tcp, tcp4, tcp6 or unix")
-    parser.add_argument("--log-level", default="info", help="trace, debug, info, warn or error")
-    parser.add_argument("--log-format", default="text", help="text, or json as the CLI reads it")
-    options, ignored = parser.parse_known_args(arguments)
-    options.ignored = ignored
-    return options
-
-
-async def _serve(options: argparse.Namespace) -> int:
-    plugin = servicer.PluginServicer()
-    server = Server(servicer.methods(plugin), servicer.explain, most_message_bytes=_MAX_MESSAGE_BYTES)
-    over_unix = options.network.startswith("unix")
+async def _serve(options: arguments.Options) -> int:
+    limits, starter = Limits(), Starter()
+    plugin, state = servicer.PluginServicer(limits), health.HealthServicer()
+    methods = {**servicer.methods(plugin), **health.methods(state), **reflection.methods()}
+    server = Server(methods, servicer.explain, limits)
     try:
-        address = await _listen(server, options.address, over_unix=over_unix)
+        address = await _listen(server, options, starter)
     except (OSError, ValueError) as error:
-        log.error("cannot listen on %s: choose another --address (%s)", options.address, error)  # noqa: TRY400 -- no trace
+        log.error("cannot listen on %s: %s", options.address, _advice(options, error))  # noqa: TRY400 -- no trace
         return 1
     log.info("serving", extra={"address": address})
-    if options.ignored:
-        log.debug("flags ignored", extra={"flags": options.ignored})
     stop = asyncio.Event()
     _on_signals(stop)
     background = [asyncio.create_task(plugin.preload())]
-    if over_unix:
-        background.append(asyncio.create_task(_watch_parent(stop)))
+    if options.network == "unix":
+        background.append(asyncio.create_task(_stop_after(starter, stop)))
     await stop.wait()
     for task in background:
         task.cancel()
+    state.stop()
     await _stop(server, plugin)
     log.info("stopped")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+        sys.stdout.flush()
     # An upload that hangs in a worker would keep the interpreter from ending; nothing partial can come of it.
     os._exit(0)
 
 
-async def _listen(server: Server, address: str, *, over_unix: bool) -> str:
+async def _listen(server: Server, options: arguments.Options, starter: Starter) -> str:
     """Listen at an address as the CLI gives it; return the address that it has become."""
-    if over_unix:
-        await server.listen_unix(address)
-        return f"unix:{address}"
-    host, _, port = address.rpartition(":")
-    return f"{host}:{await server.listen(host.strip('[]') or None, int(port))}"
+    if options.network == "unix":
+        await server.listen_unix(options.address, connected=starter.connected)
+        return f"unix:{options.address}"
+    host, port = arguments.host_and_port(options.address)
+    bound = await server.listen(host, port, family=_FAMILIES[options.network])
+    return f"{options.address.rpartition(':')[0]}:{bound}"
+
+
+_OVER_UNIX: Final[Mapping[int | None, str]] = {
+    errno.ENOENT: "there is no folder {place}; create it, or have TMPDIR name one that exists when the CLI starts",
+    errno.EACCES: "this user cannot write to the folder {place}; choose another, or another TMPDIR for the CLI",
+    errno.EROFS: "the folder {place} cannot be written to; choose another, or another TMPDIR for the CLI",
+    errno.EADDRINUSE: "another process listens there, or it is no socket; choose another --address",
+    None: "{error}; choose a shorter --address, or a shorter TMPDIR for the CLI",  # Python itself, of a long path
+}
+_OVER_TCP: Final[Mapping[int | None, str]] = {
+    errno.EACCES: "this user may not listen at that port; choose one above 1023 in --address",
+    errno.EADDRINUSE: "another process listens there; stop it, or choose another --address",
+    errno.EADDRNOTAVAIL: "this machine does not have that address; correct --address",
+}
+
+
+def _advice(options: arguments.Options, error: OSError | ValueError) -> str:
+    """Return what is wrong with the address, and what to do."""
+    advice = _OVER_UNIX if options.network == "unix" else _OVER_TCP
+    text = advice.get(error.errno) if isinstance(error, OSError) else None
+    place = os.path.dirname(options.address) or "."  # noqa: PTH120 -- a Path would make `./x` of `x`
+    return (text or "{error}; correct --address").format(place=place, error=error)
+
+
+async def _stop_after(starter: Starter, stop: asyncio.Event) -> None:
+    await starter.gone()
+    log.warning("the process that started this plugin is gone")
+    stop.set()
 
 
 async def _stop(server: Server, plugin: servicer.PluginServicer) -> None:
@@ -107,20 +128,29 @@ async def _stop(server: Server, plugin: servicer.PluginServicer) -> None:
 
 def _on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+            continue  # there is none on Windows; `nohup` has it ignored
         try:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 
-async def _watch_parent(stop: asyncio.Event) -> None:
-    """Stop when the CLI is gone: killed, it leaves its plugins behind. A Unix socket is what the CLI starts us with."""
-    parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110 -- the kernel tells no event of it
-        await asyncio.sleep(_PARENT_POLL_S)
-    log.warning("the process that started this plugin is gone")
-    stop.set()
+def _open_standard_streams() -> None:
+    """Have the three standard streams open, so that no socket gets their numbers, and all text can be printed."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what no encoding has: bytes of a variable that is no UTF-8
 
 
 _MALLOC_OPTIONS: Final = {

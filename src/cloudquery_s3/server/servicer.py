@@ -15,10 +15,12 @@ from cloudquery.plugin_v3 import plugin_pb2
 
 from cloudquery_s3 import __version__, errors
 from cloudquery_s3.server import wire
+from cloudquery_s3.server.destinations import Destinations
+from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import RpcError, Status, methods_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from cloudquery_s3.server.destination import Destination
     from cloudquery_s3.server.rpc import Call, Method
@@ -56,7 +58,7 @@ def status_of(error: errors.PluginError) -> Status:
     return next(status for kind, status in _STATUSES if isinstance(error, kind))
 
 
-def explain(path: str, error: Exception) -> RpcError:
+def explain(path: str, error: BaseException) -> RpcError:
     """Return how a call ends that raised this error, and log it: the CLI does not always print what it is told."""
     rpc = path.rpartition("/")[2]
     if isinstance(error, errors.PluginError):
@@ -84,19 +86,18 @@ def _refuses(name: str, reason: str) -> Callable[[PluginServicer, Any, Call], Aw
 
 
 class PluginServicer:
-    """The plugin's RPCs. A destination lives from an Init to the next, or to Close.
+    """The plugin's RPCs. A destination belongs to the connection that called Init: see `Destinations`.
 
     Attributes:
         idle: set while no Write runs. One that the client has cancelled runs until nothing partial is left of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
-        self._destination: Destination | None = None
+        self._limits = limits or Limits()
+        self._destinations = Destinations(self._limits)
         self._writing_to: Counter[Destination] = Counter()
-        self._without_connection = False
-        self._initializing = asyncio.Lock()
 
     async def GetName(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the plugin's name, the reference's."""
@@ -113,47 +114,41 @@ class PluginServicer:
 
         return plugin_pb2.GetSpecSchema.Response(json_schema=json_schema())
 
-    async def Init(self, request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
-        """Replace the destination by one that the spec describes; a Write that runs goes on with the old one."""
-        if self._initializing.locked():
-            raise RpcError(Status.ABORTED, "another Init is under way: wait for its answer")
-        async with self._initializing:
-            self._retire()
-            self._without_connection = request.no_connection
-            if not request.no_connection:
-                self._destination = await asyncio.to_thread(_connect, request.spec, request.invocation_id)
+    async def Init(self, request: Any, call: Call) -> Any:  # noqa: N802 -- the protocol's name
+        """Give this connection the destination that the spec describes; a Write that runs goes on with an old one."""
+        connect = functools.partial(_connect, request.spec, request.invocation_id)
+        await self._destinations.init(call, None if request.no_connection else connect)
         return plugin_pb2.Init.Response()
 
-    async def Write(self, requests: AsyncIterator[bytes | memoryview], _call: Call) -> Any:  # noqa: N802 -- the protocol's name
+    async def Write(self, requests: Call, call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Write a stream's rows; answer OK only when each is in a committed object."""
-        destination = self._require_destination()
         reading = asyncio.current_task()
         assert reading is not None  # noqa: S101 -- a coroutine that runs is in a task
-        writer = destination.open_stream(functools.partial(_cancel, reading))
-        self._writing_to[destination] += 1
-        self.idle.clear()
-        try:
-            await _feed(writer, requests)
-            writer.encode()
-            await asyncio.sleep(_CANCEL_GRACE_S)
-            await writer.finish()
-        except BaseException as error:
-            await _give_up(writer)
-            if isinstance(error, asyncio.CancelledError) and writer.fatal is not None:
-                reading.uncancel()
-                raise writer.fatal from None
-            raise
-        finally:
-            destination.end_stream(writer)
-            self._writing_to -= Counter([destination])
-            if not self._writing_to:
-                self.idle.set()
+        with self._destinations.use(call, write=True) as destination:
+            writer = destination.open_stream(functools.partial(_cancel, reading))
+            self._writing_to[destination] += 1
+            self.idle.clear()
+            try:
+                await _feed(writer, requests)
+                writer.encode()
+                await asyncio.sleep(_CANCEL_GRACE_S)
+                await writer.finish()
+            except BaseException as error:
+                await _give_up(writer)
+                if isinstance(error, asyncio.CancelledError) and writer.fatal is not None:
+                    reading.uncancel()
+                    raise writer.fatal from None
+                raise
+            finally:
+                destination.end_stream(writer)
+                self._writing_to -= Counter([destination])
+                if not self._writing_to:
+                    self.idle.set()
         return plugin_pb2.Write.Response()
 
     async def Read(self, request: Any, call: Call) -> None:  # noqa: N802 -- the protocol's name
         """Send the rows of the object that a table has at a fixed key; nothing where there is none."""
-        destination = self._require_destination()
-        with destination.reading(request.table) as records:
+        with self._destinations.use(call) as destination, destination.reading(request.table) as records:
             while (record := await asyncio.to_thread(next, records, None)) is not None:
                 await call.send(plugin_pb2.Read.Response(record=record).SerializeToString())
 
@@ -164,23 +159,21 @@ class PluginServicer:
     AssessTables = _refuses("AssessTables", "migrates no tables: every object has the columns of its own rows")
     WriteStream = _refuses("WriteStream", "acknowledges rows at the end of a stream: use Write")
 
-    async def Close(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
+    async def Close(self, _request: Any, call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """End the destination, if there is one, and every Write that still runs on it."""
-        if self._destination is not None:
-            self._destination.interrupt("the destination was closed before the end of the stream")
-        self._retire()
+        self._destinations.close(call)
         return plugin_pb2.Close.Response()
 
     async def TestConnection(self, request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Tell whether the spec is good and the bucket can be written to; never an error of the RPC itself."""
         try:
-            destination = await asyncio.to_thread(_connect, request.spec, str(uuid.uuid4()))
+            destination = await _connect(request.spec, str(uuid.uuid4()))
         except errors.PluginError as error:
             log.error("%s", error, extra={"rpc": "TestConnection"})  # noqa: TRY400 -- the user wants no trace
-            return _failed_test(_failure_code(error), str(error))
+            return self._failed_test(_failure_code(error), str(error))
         except Exception as error:
             log.exception("an error that this plugin does not know", extra={"rpc": "TestConnection"})
-            return _failed_test("UNKNOWN", f"{type(error).__name__}: {error}")
+            return self._failed_test("UNKNOWN", f"{type(error).__name__}: {error}")
         destination.retire()
         return plugin_pb2.TestConnection.Response(success=True)
 
@@ -197,16 +190,9 @@ class PluginServicer:
         """Take back the uploads of Writes that do not end, although they were interrupted."""
         await asyncio.gather(*(asyncio.to_thread(destination.abandon) for destination in self._writing_to))
 
-    def _require_destination(self) -> Destination:
-        if self._destination is None:
-            hint = "Init was called with no_connection" if self._without_connection else "call Init first"
-            raise RpcError(Status.FAILED_PRECONDITION, f"there is no connection to S3: {hint}")
-        return self._destination
-
-    def _retire(self) -> None:
-        destination, self._destination = self._destination, None
-        if destination is not None:
-            destination.retire()
+    def _failed_test(self, code: str, description: str) -> Any:
+        shown = description[: self._limits.error_bytes].encode(errors="replace").decode()
+        return plugin_pb2.TestConnection.Response(success=False, failure_code=code, failure_description=shown)
 
 
 def _load() -> tuple[type[Spec], type[Destination]]:
@@ -218,7 +204,17 @@ def _load() -> tuple[type[Spec], type[Destination]]:
     return Spec, Destination
 
 
-def _connect(spec: bytes, invocation_id: str) -> Destination:
+async def _connect(spec: bytes, invocation_id: str) -> Destination:
+    """Make a destination in a worker thread. Where nobody waits for it any more it is ended when it is there."""
+    connecting = asyncio.ensure_future(asyncio.to_thread(_connected, spec, invocation_id))
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        connecting.add_done_callback(_retire)
+        raise
+
+
+def _connected(spec: bytes, invocation_id: str) -> Destination:
     spec_type, destination_type = _load()
     parsed = spec_type.parse(spec, invocation_id=invocation_id)
     for warning in parsed.warnings:
@@ -226,8 +222,9 @@ def _connect(spec: bytes, invocation_id: str) -> Destination:
     return destination_type.connect(parsed, sync_id=invocation_id)
 
 
-def _failed_test(code: str, description: str) -> Any:
-    return plugin_pb2.TestConnection.Response(success=False, failure_code=code, failure_description=description)
+def _retire(connecting: asyncio.Future[Destination]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().retire()
 
 
 def _failure_code(error: errors.PluginError) -> str:
@@ -246,24 +243,26 @@ def _failure_code(error: errors.PluginError) -> str:
             return "UNKNOWN"
 
 
-async def _feed(writer: StreamWriter, requests: AsyncIterator[bytes | memoryview]) -> None:
+async def _feed(writer: StreamWriter, requests: Call) -> None:
+    """Hand over a stream's messages. One is only taken where there is room for it: all streams share one budget."""
     refused = False
-    async for raw in requests:
+    while await requests.ready():
+        while writer.full:
+            await writer.make_room()
+        raw = requests.take()
         if refused:
             continue
         message = wire.parse(raw)
         match message.kind:
             case wire.Kind.INSERT:
                 writer.insert(message.payload)
-                if writer.full:
-                    await writer.make_room()
             case wire.Kind.MIGRATE:
                 writer.migrate(message.payload)
             case wire.Kind.DELETE:
                 refused = True
                 writer.refuse_deletes()
-            case wire.Kind.NOTHING:
-                pass
+            case wire.Kind.FLUSH:
+                pass  # rows are acknowledged at the end of the stream
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from cloudquery.plugin_v3 import plugin_pb2
 from google.protobuf.message import DecodeError as ProtobufDecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from cloudquery_s3.errors import ProtocolError
 
@@ -21,7 +22,7 @@ class Kind(Enum):
     INSERT = auto()
     MIGRATE = auto()
     DELETE = auto()
-    NOTHING = auto()
+    FLUSH = auto()
 
 
 class Message(NamedTuple):
@@ -33,13 +34,15 @@ class Message(NamedTuple):
 
 _INSERT_TAG: Final = 0x12  # field 2, length-delimited
 _RECORD_TAG: Final = 0x0A  # field 1, length-delimited
+_MOST_VARINT_BYTES: Final = 10
 
 
 def parse(raw: bytes | memoryview) -> Message:
     """Return what a Write.Request says. An Insert's payload is a view into `raw`: nothing is copied.
 
     Raises:
-        ProtocolError: the bytes are no Write.Request.
+        ProtocolError: the bytes are no Write.Request, or one of a kind that this plugin does not know: it may hold
+            rows.
     """
     return _parse_insert(raw) or _parse_any(raw)
 
@@ -58,12 +61,11 @@ def _enter(raw: bytes | memoryview, at: int, tag: int) -> int:
         return 0
     at += 1
     length = shift = 0
-    while at < size:
-        byte = raw[at]
-        at += 1
+    for place in range(at, min(size, at + _MOST_VARINT_BYTES)):
+        byte = raw[place]
         length |= (byte & 0x7F) << shift
         if byte < 0x80:  # noqa: PLR2004 -- the varint's continuation bit
-            return at if at + length == size else 0
+            return place + 1 if place + 1 + length == size else 0
         shift += 7
     return 0
 
@@ -73,6 +75,12 @@ def _parse_any(raw: bytes | memoryview) -> Message:
         request = plugin_pb2.Write.Request.FromString(raw)
     except ProtobufDecodeError as error:
         raise ProtocolError(f"a Write message is not a Write.Request: {error}") from error
+    unknown = sorted({field.field_number for field in UnknownFieldSet(request)})
+    if unknown:
+        raise ProtocolError(
+            f"a Write message has the unknown field {', '.join(map(str, unknown))}, which may hold rows: the client is "
+            "newer than this plugin; update it"
+        )
     match request.WhichOneof("message"):
         case "insert":
             return Message(Kind.INSERT, request.insert.record)
@@ -80,5 +88,8 @@ def _parse_any(raw: bytes | memoryview) -> Message:
             return Message(Kind.MIGRATE, request.migrate_table.table)
         case "delete" | "delete_record":
             return Message(Kind.DELETE, b"")
+        case "flush":
+            return Message(Kind.FLUSH, b"")
         case _:
-            return Message(Kind.NOTHING, b"")
+            numbers = [str(field.number) for field in request.DESCRIPTOR.oneofs_by_name["message"].fields]
+            raise ProtocolError(f"a Write message is empty: none of its fields {', '.join(numbers)} is set")

@@ -260,10 +260,8 @@ class StreamWriter:
     def _table_failures(self) -> WriteFailedError | None:
         if not self._failures:
             return None
-        return WriteFailedError(
-            f"{len(self._failures)} of {len(self._tables)} tables are not complete: "
-            + "; ".join(map(_named, self._failures, self._failures.values()))
-        )
+        failures = list(map(_named, self._failures, self._failures.values()))
+        return WriteFailedError(failures, tables=len(self._tables))
 
     def _raise_fatal(self) -> None:
         if self.fatal is not None:

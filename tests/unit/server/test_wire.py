@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from cloudquery.plugin_v3 import plugin_pb2 as pb
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -23,12 +24,11 @@ MESSAGES = st.one_of(
         lambda name: pb.Write.Request(delete_record=pb.Write.MessageDeleteRecord(table_name=name))
     ),
     st.integers(0, 2**64 - 1).map(lambda number: pb.Write.Request(flush=pb.Write.MessageFlush(id=number))),
-    st.just(pb.Write.Request()),
 ).map(lambda message: message.SerializeToString())
 
 
 def by_protobuf(raw: bytes) -> tuple[wire.Kind, bytes] | None:
-    """What protobuf's own parser makes of a message; None where it refuses it."""
+    """What protobuf's own parser makes of a message; None where it refuses it, or knows no kind of it."""
     try:
         request = pb.Write.Request.FromString(raw)
     except DecodeError:
@@ -38,8 +38,9 @@ def by_protobuf(raw: bytes) -> tuple[wire.Kind, bytes] | None:
         "migrate_table": (wire.Kind.MIGRATE, request.migrate_table.table),
         "delete": (wire.Kind.DELETE, b""),
         "delete_record": (wire.Kind.DELETE, b""),
+        "flush": (wire.Kind.FLUSH, b""),
     }
-    return kinds.get(request.WhichOneof("message"), (wire.Kind.NOTHING, b""))
+    return None if list(UnknownFieldSet(request)) else kinds.get(request.WhichOneof("message"))
 
 
 def by_hand(raw: bytes | memoryview) -> tuple[wire.Kind, bytes] | None:
@@ -88,3 +89,37 @@ def test_refusal_says_what() -> None:
     """Bytes that are no message are a ProtocolError that says so."""
     with pytest.raises(ProtocolError, match=r"not a Write\.Request"):
         wire.parse(b"\x12\x05\x0a")
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A length-delimited field as it stands on the wire."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+@pytest.mark.parametrize(
+    "known", [b"", field(2, field(1, b"rows")), field(5, b"\x08\x01")], ids=["alone", "insert", "flush"]
+)
+def test_a_newer_kind_of_message(known: bytes) -> None:
+    """A message of a kind that this plugin does not know may hold rows: it is refused, and the field's number said."""
+    with pytest.raises(ProtocolError, match="unknown field 15, which may hold rows"):
+        wire.parse(known + field(15, field(1, b"rows")))
+
+
+def test_an_empty_message() -> None:
+    """A message with none of its fields set is refused, and says which there are."""
+    with pytest.raises(ProtocolError, match="none of its fields 1, 2, 3, 4, 5 is set"):
+        wire.parse(b"")
+
+
+def test_a_length_without_end() -> None:
+    """A length that goes on for megabytes is refused after its tenth byte: the others are not even looked at."""
+
+    class Counting(bytes):
+        looked_at = 0
+
+        def __getitem__(self, at: object) -> object:  # type: ignore[override] # only single bytes are asked for
+            Counting.looked_at += 1
+            return super().__getitem__(at)  # type: ignore[index] # likewise
+
+    assert wire._enter(Counting(b"\x12" + b"\xff" * 5_000_000), 0, 0x12) == 0
+    assert Counting.looked_at < 20

@@ -1,6 +1,6 @@
-"""A client's connection: bytes to frames, frames to streams.
+"""A client's connection: bytes to frames, and what concerns all of its streams.
 
-Source: RFC 9113, sections 3.4, 4 and 6.
+Source: RFC 9113, sections 3.4, 4, 5.2 and 6.
 """
 
 from __future__ import annotations
@@ -8,33 +8,42 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from cloudquery_s3.server.http2 import frames
-from cloudquery_s3.server.http2.faults import ConnectionFault, StreamFault
+from cloudquery_s3.server.http2.faults import ConnectionFault, ErrorCode
 from cloudquery_s3.server.http2.frame_reader import FrameReader
-from cloudquery_s3.server.http2.frames import ErrorCode, Setting
-from cloudquery_s3.server.http2.header_blocks import MOST_HEADER_BYTES, HeaderBlock, HeaderReader
+from cloudquery_s3.server.http2.frames import Setting
+from cloudquery_s3.server.http2.open_connections import OpenConnections
 from cloudquery_s3.server.http2.outgoing import Outgoing
-from cloudquery_s3.server.http2.request import MalformedError, Request, require_trailers
-from cloudquery_s3.server.http2.stream import Exchange, ReceiveWindow, Stream
+from cloudquery_s3.server.http2.streams import CONNECTION_WINDOW, Streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+    from cloudquery_s3.server.http2.stream import Exchange, Stream
 
-_STREAM_WINDOW: Final = 4 << 20
-_CONNECTION_WINDOW: Final = 64 << 20
-"""A stream that is not read stands still on its own, long before it keeps the others of its connection from moving."""
+log = logging.getLogger(__name__)
 
 _SMALL_READ_BYTES: Final = 64 << 10
 _REST_S: Final = 0.001
 """After a small read the next one waits so long. A socket holds far more than comes meanwhile: nothing gets slower."""
 
-_MOST_STREAMS: Final = 100
-_REMEMBERED_RESETS: Final = 128
+_TURN: Final = 1024
+_COSTLY_FRAME: Final = 8
+_COST_BYTES: Final = 128
+"""Other connections have their turn after so much work: a data frame is 1, any other 8 and 1 for each 128 bytes."""
+
+_PROBES: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""A client's machine that has vanished is noticed after two minutes, where the system lets us say so."""
+
+
+def _watch(opened: socket.socket) -> None:
+    """Have the system notice that a client's machine is gone."""
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        if hasattr(socket, name):
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -43,58 +52,80 @@ class Connection(asyncio.BufferedProtocol):
     Lives on the event loop.
 
     Attributes:
-        out: the way to the client, once there is a connection.
+        kept: whether it stays open without calls for any time.
+        streams: what the client has opened, once there is a connection.
     """
 
-    out: Outgoing
+    streams: Streams
 
-    def __init__(self, serve: Callable[[Stream], Exchange], connections: set[Connection]) -> None:
+    def __init__(
+        self,
+        serve: Callable[[Stream], Exchange],
+        neighbours: Connections,
+        opened: Callable[[socket.socket], None] = _watch,
+    ) -> None:
         """Make the protocol of a connection.
 
         Args:
             serve: called with each stream that a client opens.
-            connections: where it is while it is open.
+            neighbours: where it is while it is open, and what it shares with them.
+            opened: called with the socket, as soon as there is a client.
         """
+        self.kept = False
         self._serve = serve
-        self._connections = connections
+        self._neighbours = neighbours
+        self._opened = opened
+        self._limits = neighbours.limits
         self._frames_in = FrameReader()
         self._settled = False
         self._closing = False
-        self._streams: dict[int, Stream] = {}
-        self._last_stream = 0
-        self._resets: OrderedDict[int, None] = OrderedDict()
-        self._window = ReceiveWindow(_CONNECTION_WINDOW)
-        self._headers_in = HeaderReader()
-        self._frame_handlers: dict[int, Callable[[int, int, memoryview], None]] = {
-            frames.DATA: self._on_data,
-            frames.HEADERS: self._on_headers,
-            frames.PRIORITY: self._on_priority,
-            frames.RST_STREAM: self._on_rst_stream,
-            frames.SETTINGS: self._on_settings,
-            frames.PUSH_PROMISE: self._on_push_promise,
-            frames.PING: self._on_ping,
-            frames.GOAWAY: self._on_goaway,
-            frames.WINDOW_UPDATE: self._on_window_update,
-            frames.CONTINUATION: self._on_continuation,
-        }
+        self._closed_callbacks: list[Callable[[], None]] = []
+        self._idle = False
+        self._look: asyncio.TimerHandle | None = None
+
+    @property
+    def stream_count(self) -> int:
+        """How many streams are open."""
+        return len(self.streams)
+
+    @property
+    def forwards(self) -> bool:
+        """Whether it is a proxy's, on which the calls of different clients may come. nginx is known by its settings."""
+        return self._out.keeps_no_headers
+
+    def when_closed(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the connection has ended; at once where it has."""
+        if self in self._neighbours:
+            self._closed_callbacks.append(callback)
+        else:
+            callback()
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client."""
         self._transport = cast("asyncio.Transport", transport)
-        self.out = Outgoing(self._transport)
-        self._connections.add(self)
+        self._out = Outgoing(self._transport, unread_bytes=self._limits.unread_bytes)
+        self.streams = Streams(
+            self._serve, self._out, self, limits=self._limits, window_bytes=lambda: self._neighbours.window_bytes
+        )
+        crowded = self._neighbours.full
+        self._neighbours.add(self)
+        if crowded:
+            log.warning("a connection is refused: there are too many", extra={"connections": self._limits.connections})
+            self.close(ErrorCode.ENHANCE_YOUR_CALM, "too many connections")
+            return
         opened = transport.get_extra_info("socket")
-        if opened is not None and opened.family in {socket.AF_INET, socket.AF_INET6}:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if opened is not None:
+            self._opened(opened)
+        self._look_again(self._limits.greeting_s)
         offered = {
-            Setting.MAX_CONCURRENT_STREAMS: _MOST_STREAMS,
-            Setting.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
-            Setting.MAX_HEADER_LIST_SIZE: MOST_HEADER_BYTES,
+            Setting.MAX_CONCURRENT_STREAMS: self._limits.streams,
+            Setting.INITIAL_WINDOW_SIZE: self._limits.least_window_bytes,
+            Setting.MAX_HEADER_LIST_SIZE: self._limits.header_bytes,
         }
-        self.out.write(frames.settings(offered))
-        self.out.write(frames.window_update(0, _CONNECTION_WINDOW - frames.DEFAULT_WINDOW))
+        self._out.write(frames.settings(offered))
+        self._out.write(frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW))
 
     def get_buffer(self, _hint: int) -> memoryview:
         """Return where the next bytes go."""
@@ -104,52 +135,39 @@ class Connection(asyncio.BufferedProtocol):
         """Take the bytes that came."""
         if self._closing:
             return
-        try:
-            for frame in self._frames_in.take(count):
-                self._on_frame(*frame)
-        except ConnectionFault as fault:
-            self.close(fault.code, fault.reason)
-        if count < _SMALL_READ_BYTES:
-            self._rest()
+        self._frames_in.received(count)
+        if not self.work():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on)
+        elif count < _SMALL_READ_BYTES:
+            # bytes gather for a moment: a read costs more than the handling of the small message that it brings
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(_REST_S, self._transport.resume_reading)
 
     def pause_writing(self) -> None:
         """Hold data back."""
-        self.out.pause()
+        self._out.pause()
 
     def resume_writing(self) -> None:
         """Let data go on."""
-        self.out.resume()
+        self._out.resume()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Abort what has not ended."""
         self._closing = True
-        self._connections.discard(self)
-        streams, self._streams = list(self._streams.values()), {}
-        for stream in streams:
-            stream.abort()
+        self._neighbours.discard(self)
+        if self._look is not None:
+            self._look.cancel()
+        self.streams.abort()
+        callbacks, self._closed_callbacks = self._closed_callbacks, []
+        for callback in callbacks:
+            callback()
 
-    def _rest(self) -> None:
-        """Let bytes gather for a moment: a read costs more than the handling of the small message that it brings."""
-        self._transport.pause_reading()
-        asyncio.get_running_loop().call_later(_REST_S, self._transport.resume_reading)
-
-    # What streams and the server call.
-
-    def forget(self, stream: Stream) -> None:
-        """Let go of a stream that has ended in both directions."""
-        self._streams.pop(stream.number, None)
-
-    def reset(self, stream: Stream, code: ErrorCode) -> None:
-        """Tell the client that a stream has ended; what it has sent for it before it knows will be ignored."""
-        self.out.write(frames.rst_stream(stream.number, code))
-        self.forget(stream)
-        self._resets[stream.number] = None
-        if len(self._resets) > _REMEMBERED_RESETS:
-            self._resets.popitem(last=False)
+    # What the server calls.
 
     def go_away(self) -> None:
         """Tell the client to open no more streams here; those that are open go on."""
-        self.out.write(frames.goaway(self._last_stream, ErrorCode.NO_ERROR))
+        self._out.write(frames.goaway(self.streams.last, ErrorCode.NO_ERROR))
 
     def close(self, code: ErrorCode, reason: str = "") -> None:
         """End the connection, and say why."""
@@ -158,7 +176,7 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         if code:
             log.debug("a connection is closed", extra={"code": code.name, "reason": reason})
-        self.out.write(frames.goaway(self._last_stream, code, reason))
+        self._out.write(frames.goaway(self.streams.last, code, reason))
         if code and self._transport.get_write_buffer_size():
             self._transport.abort()  # closing would wait for a client that does not read, and its calls with it
         else:
@@ -166,171 +184,86 @@ class Connection(asyncio.BufferedProtocol):
 
     # Frames.
 
+    def work(self) -> bool:
+        """Handle what has come, for one turn; return whether that was all."""
+        done = 0
+        try:
+            for kind, flags, number, payload in self._frames_in.frames():
+                self._on_frame(kind, flags, number, payload)
+                if self._closing:
+                    break
+                done += 1 if kind == frames.DATA else _COSTLY_FRAME + len(payload) // _COST_BYTES
+                if done >= _TURN:
+                    return False
+        except ConnectionFault as fault:
+            self.close(fault.code, fault.reason)
+        self._idle = False
+        return True
+
+    def _go_on(self) -> None:
+        if self._closing:
+            return
+        if self.work():
+            self._transport.resume_reading()
+        else:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
     def _on_frame(self, kind: int, flags: int, number: int, payload: memoryview) -> None:
         if not self._settled and kind != frames.SETTINGS:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the client does not begin with its settings")
-        unfinished = self._headers_in.stream
-        if unfinished is not None and (kind != frames.CONTINUATION or number != unfinished):
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "another frame stands within the headers of a request")
-        handler = self._frame_handlers.get(kind)
-        if handler is None:
-            return  # an extension that this server does not know
-        try:
-            handler(flags, number, payload)
-        except StreamFault as fault:
-            self._on_fault(fault)
-
-    def _on_data(self, flags: int, number: int, payload: memoryview) -> None:
-        if not self._window.take(len(payload)):
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window allows")
-        increment = self._window.release(len(payload))
-        if increment:
-            self.out.write(frames.window_update(0, increment))
-        stream = self._streams.get(number)
-        if stream is not None:
-            stream.received(flags, payload)
-        elif self._is_over(number):
-            raise StreamFault(number, ErrorCode.STREAM_CLOSED, "data on a closed stream")
-
-    def _on_headers(self, flags: int, number: int, payload: memoryview) -> None:
-        block = frames.unpadded(flags, payload)
-        if not number % 2:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "headers on a stream that no client can open")
-        if flags & frames.HAS_PRIORITY:
-            _require_size(len(block) >= frames.PRIORITY_BYTES)
-            self._refuse_circle(number, block)
-            block = block[frames.PRIORITY_BYTES :]
-        self._headers_in.begin(number, ends_stream=bool(flags & frames.END_STREAM))
-        self._add_headers(flags, block)
-
-    def _on_continuation(self, flags: int, _number: int, payload: memoryview) -> None:
-        if self._headers_in.stream is None:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a continuation of no headers")
-        self._add_headers(flags, payload)
-
-    def _add_headers(self, flags: int, piece: memoryview) -> None:
-        block = self._headers_in.add(piece, last=bool(flags & frames.END_HEADERS))
-        if block is None:
-            return
-        try:
-            self._on_block(block)
-        except MalformedError as error:
-            raise StreamFault(block.stream, ErrorCode.PROTOCOL_ERROR, str(error)) from error
-
-    def _on_block(self, block: HeaderBlock) -> None:
-        number = block.stream
-        stream = self._streams.get(number)
-        if stream is not None:
-            if stream.remote_ended:
-                raise StreamFault(number, ErrorCode.STREAM_CLOSED, "headers after the end of a request")
-            require_trailers(block.fields)
-            if not block.ends_stream:
-                raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, "trailers that do not end the stream")
-            stream.end_remote()
-        elif number > self._last_stream:
-            self._open(number, block)
-        elif self._is_over(number):
-            raise ConnectionFault(ErrorCode.STREAM_CLOSED, "headers on a closed stream")
-
-    def _open(self, number: int, block: HeaderBlock) -> None:
-        self._last_stream = number
-        request = Request.of(block.fields)
-        if len(self._streams) >= _MOST_STREAMS:
-            raise StreamFault(number, ErrorCode.REFUSED_STREAM, "too many streams")
-        stream = Stream(self, number, request, window=_STREAM_WINDOW, send_window=self.out.stream_window)
-        self._streams[number] = stream
-        if block.ends_stream:
-            stream.end_remote()
-        stream.serve_with(self._serve(stream))
-
-    def _on_priority(self, _flags: int, number: int, payload: memoryview) -> None:
-        _require_stream(number)
-        if len(payload) != frames.PRIORITY_BYTES:
-            raise StreamFault(number, ErrorCode.FRAME_SIZE_ERROR, "a frame of a wrong size")
-        self._refuse_circle(number, payload)
-
-    def _refuse_circle(self, number: int, payload: memoryview) -> None:
-        if frames.UINT32.unpack_from(payload)[0] & frames.STREAM_MASK == number:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream depends on itself")
-
-    def _on_rst_stream(self, _flags: int, number: int, payload: memoryview) -> None:
-        _require_stream(number)
-        _require_size(len(payload) == frames.UINT32.size)
-        self._require_opened(number)
-        stream = self._streams.pop(number, None)
-        if stream is not None:
-            stream.abort()
+        self.streams.on_frame(kind, flags, number, payload)
+        match kind:
+            case frames.SETTINGS:
+                self._on_settings(flags, number, payload)
+            case frames.PUSH_PROMISE:
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client cannot push")
+            case frames.PING:
+                self._on_ping(flags, number, payload)
+            case frames.GOAWAY:
+                _require_connection(number)  # such a client opens no more streams, and closes when it has its answers
+            case _:
+                pass
 
     def _on_settings(self, flags: int, number: int, payload: memoryview) -> None:
         _require_connection(number)
         if flags & frames.ACK:
-            _require_size(not payload)
+            frames.require_size(not payload)
             return
-        _require_size(len(payload) % frames.SETTING.size == 0)
-        for name, value in frames.SETTING.iter_unpack(payload):
-            self.out.set(name, value, self._streams.values())
+        frames.require_size(len(payload) % frames.SETTING.size == 0)
+        settings = list(frames.SETTING.iter_unpack(payload))
+        if len(settings) > self._limits.settings:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many settings in one frame")
+        for name, value in settings:
+            self._out.set(name, value)
+            if name == Setting.INITIAL_WINDOW_SIZE:
+                self.streams.set_send_window(value)
         self._settled = True
-        self.out.answer(frames.frame(frames.SETTINGS, frames.ACK, 0))
-
-    def _on_push_promise(self, _flags: int, _number: int, _payload: memoryview) -> None:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client cannot push")
+        self._out.answer(frames.frame(frames.SETTINGS, frames.ACK, 0))
 
     def _on_ping(self, flags: int, number: int, payload: memoryview) -> None:
         _require_connection(number)
-        _require_size(len(payload) == frames.PING_BYTES)
+        frames.require_size(len(payload) == frames.PING_BYTES)
         if not flags & frames.ACK:
-            self.out.answer(frames.frame(frames.PING, frames.ACK, 0, payload))
+            self._out.answer(frames.frame(frames.PING, frames.ACK, 0, payload))
 
-    def _on_goaway(self, _flags: int, number: int, _payload: memoryview) -> None:
-        _require_connection(number)  # a client that goes opens no more streams, and closes when it has its answers
+    # Clients that do nothing.
 
-    def _on_window_update(self, _flags: int, number: int, payload: memoryview) -> None:
-        _require_size(len(payload) == frames.UINT32.size)
-        increment = frames.UINT32.unpack(payload)[0] & frames.MOST_WINDOW
-        if number:
-            self._require_opened(number)
-        stream = self._streams.get(number)
-        if number and not increment:
-            raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, "a stream's window grows by nothing")
-        if not increment:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the connection's window grows by nothing")
-        if (number and stream is None) or self.out.widen(stream, increment):
-            return
-        if number:
-            raise StreamFault(number, ErrorCode.FLOW_CONTROL_ERROR, "a stream's window is too large")
-        raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too large")
+    def _look_again(self, delay_s: float) -> None:
+        self._look = asyncio.get_running_loop().call_later(delay_s, self._look_at_idleness)
 
-    def _on_fault(self, fault: StreamFault) -> None:
-        log.debug("a stream is reset", extra={"code": fault.code.name, "reason": str(fault)})
-        stream = self._streams.pop(fault.stream, None)
-        self.out.answer(frames.rst_stream(fault.stream, fault.code))
-        if stream is not None:
-            stream.abort()
+    def _look_at_idleness(self) -> None:
+        if not self._settled:
+            self.close(ErrorCode.SETTINGS_TIMEOUT, "the client has not introduced itself in time")
+        elif self._idle:
+            self.close(ErrorCode.NO_ERROR, "no call for a long time")
+        else:
+            self._idle = not self.streams and not self.kept
+            self._look_again(self._limits.idle_s / 2)  # idle at two looks is idle for so long at least
 
-    def _is_over(self, number: int) -> bool:
-        """Return whether the client should know that a stream is closed: it ended it, or was told long ago.
 
-        Raises:
-            ConnectionFault: it was never opened.
-        """
-        self._require_opened(number)
-        return number not in self._resets
-
-    def _require_opened(self, number: int) -> None:
-        if number > self._last_stream or not number % 2:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame for a stream that was never opened")
+Connections: TypeAlias = OpenConnections[Connection]
 
 
 def _require_connection(number: int) -> None:
     if number:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame about the connection is on a stream")
-
-
-def _require_stream(number: int) -> None:
-    if not number:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame about a stream is on none")
-
-
-def _require_size(right: bool) -> None:  # noqa: FBT001 - a condition
-    if not right:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame of a wrong size")

@@ -9,7 +9,7 @@ import struct
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from cloudquery_s3.server.http2.faults import ConnectionFault
+from cloudquery_s3.server.http2.faults import ConnectionFault, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,25 +64,6 @@ class Setting(IntEnum):
     MAX_HEADER_LIST_SIZE = 6
 
 
-class ErrorCode(IntEnum):
-    """Why a stream or a connection ends."""
-
-    NO_ERROR = 0x0
-    PROTOCOL_ERROR = 0x1
-    INTERNAL_ERROR = 0x2
-    FLOW_CONTROL_ERROR = 0x3
-    SETTINGS_TIMEOUT = 0x4
-    STREAM_CLOSED = 0x5
-    FRAME_SIZE_ERROR = 0x6
-    REFUSED_STREAM = 0x7
-    CANCEL = 0x8
-    COMPRESSION_ERROR = 0x9
-    CONNECT_ERROR = 0xA
-    ENHANCE_YOUR_CALM = 0xB
-    INADEQUATE_SECURITY = 0xC
-    HTTP_1_1_REQUIRED = 0xD
-
-
 def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     """Return a whole frame."""
     return b"".join((HEAD.pack(len(payload) << 8 | kind, flags, stream), payload))
@@ -105,7 +86,7 @@ def rst_stream(stream: int, code: ErrorCode) -> bytes:
 
 def goaway(last_stream: int, code: ErrorCode, reason: str = "") -> bytes:
     """Return the frame that ends a connection: streams above `last_stream` have not been looked at."""
-    return frame(GOAWAY, 0, 0, _GOAWAY.pack(last_stream, code) + reason.encode())
+    return frame(GOAWAY, 0, 0, _GOAWAY.pack(last_stream, code) + reason.encode(errors="replace"))
 
 
 def header_frames(stream: int, block: bytes, *, end: bool, most_bytes: int) -> bytes:
@@ -139,3 +120,13 @@ def unpadded(flags: int, payload: memoryview) -> memoryview:
     if not payload or payload[0] >= len(payload):
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame has more padding than content")
     return payload[1 : len(payload) - payload[0]]
+
+
+def require_size(right: bool) -> None:  # noqa: FBT001 - a condition
+    """Return if a frame has a size that its kind allows.
+
+    Raises:
+        ConnectionFault: it has not.
+    """
+    if not right:
+        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame of a wrong size")

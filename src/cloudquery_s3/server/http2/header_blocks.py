@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Final, cast
 
 from hpack import Decoder, Encoder, HPACKError
 
-from cloudquery_s3.server.http2.faults import ConnectionFault
-from cloudquery_s3.server.http2.frames import ErrorCode
+from cloudquery_s3.server.http2.faults import ConnectionFault, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MOST_HEADER_BYTES: Final = 16_384
-"""The most that the header fields of one request may take, names and values together."""
+    from cloudquery_s3.server.limits import Limits
 
-_MOST_BLOCK_BYTES: Final = 4 * MOST_HEADER_BYTES
+_FIELD_BYTES: Final = 32
+"""What each field counts in a header list beside its name and value (RFC 9113, section 6.5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +43,30 @@ class HeaderReader:
         stream: the stream whose block is not complete yet, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.stream: int | None = None
+        self._limits = limits
         self._ends_stream = False
         self._octets = bytearray()
-        self._decoder = Decoder(max_header_list_size=MOST_HEADER_BYTES)
+        self._frames = 0
+        self._decoder = Decoder(max_header_list_size=limits.header_bytes)
 
     def begin(self, stream: int, *, ends_stream: bool) -> None:
         """Begin a block; `add` comes next."""
         self.stream = stream
         self._ends_stream = ends_stream
         self._octets.clear()
+        self._frames = 0
 
     def add(self, piece: memoryview, *, last: bool) -> HeaderBlock | None:
-        """Take a piece of the block; return the whole with the last one.
+        """Take a frame's piece of the block; return the whole with the last one.
 
         Raises:
             ConnectionFault: it is too long, or cannot be decompressed.
         """
         self._octets += piece
-        if len(self._octets) > _MOST_BLOCK_BYTES:
+        self._frames += 1
+        if len(self._octets) > self._limits.header_bytes or self._frames > self._limits.header_frames:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the headers of a request are too long")
         if not last:
             return None
@@ -76,7 +79,10 @@ class HeaderReader:
 
 
 class HeaderWriter:
-    """Compresses what a server sends on one connection."""
+    """Compresses what a server sends on one connection.
+
+    Not by Huffman coding: the time that `hpack` takes for it grows with the square of a value's length.
+    """
 
     def __init__(self) -> None:
         self._encoder = Encoder()
@@ -87,4 +93,9 @@ class HeaderWriter:
 
     def block(self, fields: Iterable[tuple[str, str]]) -> bytes:
         """Return a header block."""
-        return self._encoder.encode(list(fields))
+        return self._encoder.encode(list(fields), huffman=False)
+
+
+def list_bytes(fields: Iterable[tuple[str, str]]) -> int:
+    """Return the size of a header list, as SETTINGS_MAX_HEADER_LIST_SIZE counts it."""
+    return sum(len(name) + len(value) + _FIELD_BYTES for name, value in fields)

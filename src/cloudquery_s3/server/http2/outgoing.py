@@ -6,20 +6,28 @@ Source: RFC 9113, sections 4.3, 5.2, 6.5 and 6.9.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cloudquery_s3.server.http2 import frames
-from cloudquery_s3.server.http2.faults import ConnectionFault
-from cloudquery_s3.server.http2.frames import ErrorCode, Setting
+from cloudquery_s3.server.http2.faults import ConnectionFault, ErrorCode
+from cloudquery_s3.server.http2.frames import Setting
 from cloudquery_s3.server.http2.header_blocks import HeaderWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cloudquery_s3.server.http2.stream import Stream
 
-_MOST_UNREAD_BYTES: Final = 1 << 20
-"""A peer that lets so many bytes of answers lie may not ask for more."""
+class SendWindow:
+    """How many bytes of data the client takes on one stream.
+
+    Attributes:
+        size: that number; negative where the client has taken some of it back.
+    """
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
 
 
 class Outgoing:
@@ -27,12 +35,17 @@ class Outgoing:
 
     Attributes:
         stream_window: how many bytes of data the client takes on a new stream.
+        header_bytes: the largest header list that the client takes, or None where it has not said.
+        keeps_no_headers: whether the client keeps no table of headers, as nginx does where it forwards calls.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, *, unread_bytes: int) -> None:
         self.stream_window = frames.DEFAULT_WINDOW
+        self.header_bytes: int | None = None
+        self.keeps_no_headers = False
         self._transport = transport
-        self._window = frames.DEFAULT_WINDOW
+        self._unread_bytes = unread_bytes
+        self._window = SendWindow(frames.DEFAULT_WINDOW)
         self._frame_bytes = frames.DEFAULT_FRAME_BYTES
         self._headers = HeaderWriter()
         self._paused = False
@@ -49,35 +62,34 @@ class Outgoing:
         Raises:
             ConnectionFault: the client asks and does not read.
         """
-        if self._transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+        if self._transport.get_write_buffer_size() > self._unread_bytes:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "answers are not read")
         self.write(octets)
 
     def send_headers(self, stream: int, fields: Iterable[tuple[str, str]], *, end: bool) -> None:
-        """Send header fields of a stream."""
+        """Send header fields of a stream. A client that has left too many answers unread is hung up on."""
+        if self._transport.get_write_buffer_size() > self._unread_bytes:
+            self._transport.abort()
+            return
         block = self._headers.block(fields)
         self.write(frames.header_frames(stream, block, end=end, most_bytes=self._frame_bytes))
 
-    async def send_data(self, stream: Stream, data: memoryview) -> int:
+    async def send_data(self, stream: int, window: SendWindow, data: memoryview) -> int:
         """Send the first bytes of `data`, as many as the client takes, one at least; return how many."""
-        while not (size := min(len(data), stream.send_window, self._window, self._frame_bytes)) > 0 or self._paused:
+        while not (size := min(len(data), window.size, self._window.size, self._frame_bytes)) > 0 or self._paused:
             self._moved.clear()
             await self._moved.wait()
-        stream.send_window -= size
-        self._window -= size
-        self.write(frames.data_frame(stream.number, data[:size]))
+        window.size -= size
+        self._window.size -= size
+        self.write(frames.data_frame(stream, data[:size]))
         return size
 
-    def widen(self, stream: Stream | None, increment: int) -> bool:
+    def widen(self, window: SendWindow | None, increment: int) -> bool:
         """Let more data go, on a stream or (None) on all of them together; return whether that is allowed."""
-        if stream is None:
-            self._window += increment
-            window = self._window
-        else:
-            stream.send_window += increment
-            window = stream.send_window
+        widened = self._window if window is None else window
+        widened.size += increment
         self._moved.set()
-        return window <= frames.MOST_WINDOW
+        return widened.size <= frames.MOST_WINDOW
 
     def pause(self) -> None:
         """Hold data back: the client does not read."""
@@ -88,24 +100,35 @@ class Outgoing:
         self._paused = False
         self._moved.set()
 
-    def set(self, name: int, value: int, streams: Iterable[Stream]) -> None:
-        """Take note of a setting of the client, which holds for open streams too.
+    def set(self, name: int, value: int) -> None:
+        """Take note of a setting of the client; `set_stream_window` is for INITIAL_WINDOW_SIZE.
 
         Raises:
             ConnectionFault: it cannot have this value.
         """
         match name:
             case Setting.HEADER_TABLE_SIZE:
+                self.keeps_no_headers = value == 0
                 self._headers.limit(value)
             case Setting.ENABLE_PUSH if value > 1:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is neither 0 nor 1")
-            case Setting.INITIAL_WINDOW_SIZE:
-                increment, self.stream_window = value - self.stream_window, value
-                if value > frames.MOST_WINDOW or not all(self.widen(stream, increment) for stream in streams):
-                    raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE is too large")
+            case Setting.INITIAL_WINDOW_SIZE if value > frames.MOST_WINDOW:
+                raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE is too large")
             case Setting.MAX_FRAME_SIZE:
                 if not frames.DEFAULT_FRAME_BYTES <= value <= frames.MOST_FRAME_BYTES:
                     raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of range")
                 self._frame_bytes = value
+            case Setting.MAX_HEADER_LIST_SIZE:
+                self.header_bytes = value
             case _:
                 pass
+
+    def set_stream_window(self, size: int, windows: Iterable[SendWindow]) -> None:
+        """Let so many bytes go on new streams, and change the windows of open ones by as much.
+
+        Raises:
+            ConnectionFault: one of them becomes too large.
+        """
+        increment, self.stream_window = size - self.stream_window, size
+        if not all(self.widen(window, increment) for window in windows):
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE is too large")

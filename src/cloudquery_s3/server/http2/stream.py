@@ -5,17 +5,20 @@ Source: RFC 9113, sections 5.1, 5.2 and 6.9.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cloudquery_s3.server.http2 import frames
-from cloudquery_s3.server.http2.faults import StreamFault
-from cloudquery_s3.server.http2.frames import ErrorCode
+from cloudquery_s3.server.http2.faults import ErrorCode, StreamFault
+from cloudquery_s3.server.http2.outgoing import SendWindow
+from cloudquery_s3.server.http2.request import MalformedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from cloudquery_s3.server.http2.connection import Connection
+    from cloudquery_s3.server.http2.outgoing import Outgoing
     from cloudquery_s3.server.http2.request import Request
+
+_MOST_LENGTH_DIGITS: Final = 19
 
 
 class Exchange(Protocol):
@@ -34,27 +37,70 @@ class Exchange(Protocol):
         """Take note that nobody waits for an answer any more: the stream was reset, or the connection is lost."""
 
 
+class Peer(Protocol):
+    """The connection of a stream, as far as others than its own parts may know it. Hashable: it is who calls.
+
+    Attributes:
+        kept: whether it stays open without calls for any time.
+    """
+
+    kept: bool
+
+    @property
+    def forwards(self) -> bool:
+        """Whether it is a proxy's, on which the calls of different clients may come."""
+
+    def when_closed(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the connection has ended; at once where it has."""
+
+
+class StreamOwner(Protocol):
+    """What a stream needs of the connection that it is on.
+
+    Attributes:
+        out: the way to the client.
+        peer: the connection, for others.
+        window_bytes: how many bytes the client may send before the stream's exchange has taken any.
+    """
+
+    @property
+    def out(self) -> Outgoing: ...  # noqa: D102 - an attribute
+    @property
+    def peer(self) -> Peer: ...  # noqa: D102 - likewise
+    @property
+    def window_bytes(self) -> int: ...  # noqa: D102 - likewise
+
+    def forget(self, stream: Stream) -> None:
+        """Let go of a stream that has ended in both directions."""
+
+    def reset(self, stream: Stream, code: ErrorCode) -> None:
+        """Tell the client that a stream has ended, and let go of it."""
+
+
 class ReceiveWindow:
     """How many bytes a peer may send, and when to let it send more."""
 
-    __slots__ = ("_due", "_left", "_size")
+    __slots__ = ("_held", "_left")
 
     def __init__(self, size: int) -> None:
-        self._size = size
         self._left = size
-        self._due = 0
+        self._held = 0
 
     def take(self, size: int) -> bool:
         """Count bytes received; return whether they were allowed."""
         self._left -= size
+        self._held += size
         return self._left >= 0
 
-    def release(self, size: int) -> int:
-        """Allow as many bytes again; return the increment to announce now, 0 while that is not worth a frame."""
-        self._due += size
-        if self._due * 2 < self._size:
+    def release(self, size: int, window: int) -> int:
+        """Count bytes that are taken off; return how many more to allow now, 0 while that is not worth a frame.
+
+        What is allowed and what is not taken off come to `window` bytes then; it may change from call to call.
+        """
+        self._held -= size
+        increment = window - self._left - self._held
+        if increment * 2 < window:
             return 0
-        increment, self._due = self._due, 0
         self._left += increment
         return increment
 
@@ -65,34 +111,59 @@ class Stream:
     Attributes:
         number: its identifier.
         request: the head of what the client asks for.
-        send_window: how many bytes the client takes.
+        sending: how many bytes the client takes.
         remote_ended: whether the request is complete.
         local_ended: whether the answer is.
     """
 
     __slots__ = (
         "_announced_bytes",
-        "_connection",
         "_exchange",
+        "_owner",
         "_window",
         "local_ended",
         "number",
         "remote_ended",
         "request",
-        "send_window",
+        "sending",
     )
 
-    def __init__(self, connection: Connection, number: int, request: Request, *, window: int, send_window: int) -> None:
+    def __init__(self, owner: StreamOwner, number: int, request: Request, *, window: int) -> None:
+        """Make a stream.
+
+        Args:
+            owner: the connection.
+            number: its identifier.
+            request: the head of what the client asks for.
+            window: how many bytes the client may send already.
+
+        Raises:
+            MalformedError: the request's `content-length` is not a length.
+        """
         self.number = number
         self.request = request
-        self.send_window = send_window
+        self.sending = SendWindow(owner.out.stream_window)
         self.remote_ended = False
         self.local_ended = False
-        length = request.headers.get("content-length", "")
-        self._announced_bytes = int(length) if length.isdecimal() else None
-        self._connection = connection
+        self._announced_bytes = _content_length(request)
+        self._owner = owner
         self._window = ReceiveWindow(window)
         self._exchange: Exchange | None = None
+
+    @property
+    def peer(self) -> Peer:
+        """Who asks: the connection that it is on."""
+        return self._owner.peer
+
+    @property
+    def window_bytes(self) -> int:
+        """How many bytes may come before any are released; it changes with the number of streams."""
+        return self._owner.window_bytes
+
+    @property
+    def header_bytes(self) -> int | None:
+        """The largest header list that the client takes, or None where it has not said."""
+        return self._owner.out.header_bytes
 
     def serve_with(self, exchange: Exchange) -> None:
         """Hand what the client sends to `exchange`, from now on."""
@@ -102,15 +173,15 @@ class Stream:
 
     def release(self, size: int) -> None:
         """Let the client send as many bytes as have been taken off."""
-        increment = self._window.release(size)
+        increment = self._window.release(size, self._owner.window_bytes)
         if increment and not self.remote_ended:
-            self._connection.out.write(frames.window_update(self.number, increment))
+            self._owner.out.write(frames.window_update(self.number, increment))
 
     def send_headers(self, fields: Iterable[tuple[str, str]], *, end: bool = False) -> None:
         """Send header fields: the answer's head, or, with `end`, its trailers or all of it. No-op once it has ended."""
         if self.local_ended:
             return
-        self._connection.out.send_headers(self.number, fields, end=end)
+        self._owner.out.send_headers(self.number, fields, end=end)
         if end:
             self._end_local()
 
@@ -118,7 +189,7 @@ class Stream:
         """Send a piece of the answer's body, as fast as the client takes it. No-op once the answer has ended."""
         rest = memoryview(data)
         while rest and not self.local_ended:
-            size = await self._connection.out.send_data(self, rest)
+            size = await self._owner.out.send_data(self.number, self.sending, rest)
             rest = rest[size:]
 
     def reset(self, code: ErrorCode) -> None:
@@ -126,7 +197,7 @@ class Stream:
         if self.local_ended and self.remote_ended:
             return
         self.local_ended = self.remote_ended = True
-        self._connection.reset(self, code)
+        self._owner.reset(self, code)
 
     def received(self, flags: int, payload: memoryview) -> None:
         """Take a DATA frame.
@@ -163,7 +234,7 @@ class Stream:
         if self._exchange is not None:
             self._exchange.end_received()
         if self.local_ended:
-            self._connection.forget(self)
+            self._owner.forget(self)
 
     def abort(self) -> None:
         """Take note that the client, or the connection, is gone."""
@@ -174,7 +245,16 @@ class Stream:
     def _end_local(self) -> None:
         self.local_ended = True
         if self.remote_ended:
-            self._connection.forget(self)
+            self._owner.forget(self)
         else:
             # a whole answer to half a request: the rest of that is not needed (RFC 9113, section 8.1)
             self.reset(ErrorCode.NO_ERROR)
+
+
+def _content_length(request: Request) -> int | None:
+    length = request.headers.get("content-length")
+    if length is None:
+        return None
+    if not (length.isascii() and length.isdecimal() and len(length) <= _MOST_LENGTH_DIGITS):
+        raise MalformedError("content-length is not a length")
+    return int(length)

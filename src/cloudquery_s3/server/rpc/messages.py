@@ -17,6 +17,10 @@ _PREFIX: Final = struct.Struct(">BI")
 
 _ALIGNMENT: Final = 8
 
+_FIRST_BYTES: Final = 64 << 10
+_GROWTH: Final = 4
+"""The memory of a message is what has come of it times this at most, or the first bytes."""
+
 
 def framed(message: bytes) -> bytes:
     """Return a message as it is sent."""
@@ -24,18 +28,24 @@ def framed(message: bytes) -> bytes:
 
 
 class MessageReader:
-    """Puts messages together from the pieces that they come in; a message within one piece is copied once."""
+    """Puts messages together from the pieces that they come in; a message within one piece is copied once.
+
+    Attributes:
+        size: of the message that is not complete yet; 0 where there is none.
+        filled: how much of it has come.
+    """
 
     def __init__(self, most_bytes: int) -> None:
+        self.size = 0
+        self.filled = 0
         self._most_bytes = most_bytes
         self._prefix = b""
         self._message = memoryview(b"")
-        self._filled = 0
 
     @property
     def within(self) -> bool:
         """Whether the last message is not complete yet."""
-        return bool(self._prefix) or self._filled < len(self._message)
+        return bool(self._prefix) or self.size > 0
 
     def feed(self, piece: memoryview) -> list[Message]:
         """Return the messages that are complete with this piece.
@@ -49,7 +59,7 @@ class MessageReader:
         messages: list[Message] = []
         at, end = 0, len(piece)
         while at < end:
-            if self._filled < len(self._message):
+            if self.size:
                 at = self._fill(piece, at, messages)
             elif self._prefix or end - at < _PREFIX.size:
                 at = self._add_to_prefix(piece, at, messages)
@@ -72,19 +82,26 @@ class MessageReader:
         if end <= len(piece):
             messages.append(bytes(piece[at:end]))
             return end
-        padding = -size % _ALIGNMENT
-        self._message = memoryview(bytearray(padding + size))[padding:]
-        self._filled = 0
+        self.size = size
+        self.filled = 0
+        self._message = _room(min(size, max(_FIRST_BYTES, len(piece))), size)
         return self._fill(piece, at, messages)
 
     def _fill(self, piece: memoryview, at: int, messages: list[Message]) -> int:
-        size = min(len(self._message) - self._filled, len(piece) - at)
-        self._message[self._filled : self._filled + size] = piece[at : at + size]
-        self._filled += size
-        if self._filled == len(self._message):
+        size = min(self.size - self.filled, len(piece) - at)
+        if self.filled + size > len(self._message):
+            self._grow(self.filled + size)
+        self._message[self.filled : self.filled + size] = piece[at : at + size]
+        self.filled += size
+        if self.filled == self.size:
             messages.append(self._message)
-            self._message, self._filled = memoryview(b""), 0
+            self._message, self.size, self.filled = memoryview(b""), 0, 0
         return at + size
+
+    def _grow(self, needed: int) -> None:
+        grown = _room(min(self.size, _GROWTH * needed), self.size)
+        grown[: self.filled] = self._message[: self.filled]
+        self._message = grown
 
     def _add_to_prefix(self, piece: memoryview, at: int, messages: list[Message]) -> int:
         size = min(_PREFIX.size - len(self._prefix), len(piece) - at)
@@ -94,3 +111,9 @@ class MessageReader:
             return at
         prefix, self._prefix = self._prefix, b""
         return self._begin(piece, at, self._size(_PREFIX.unpack(prefix)), messages)
+
+
+def _room(size: int, whole: int) -> memoryview:
+    """Return memory for the first `size` bytes of a message of `whole` bytes, whose end is to be aligned."""
+    padding = -whole % _ALIGNMENT
+    return memoryview(bytearray(padding + size))[padding:]

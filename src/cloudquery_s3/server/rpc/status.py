@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 _PLAIN: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+_CUT: Final = "…"
 
 
 class Status(IntEnum):
@@ -40,7 +41,32 @@ class RpcError(Exception):
         self.message = message
 
 
-def trailers(status: Status, message: str = "") -> list[tuple[str, str]]:
-    """Return the header fields that tell of a call's end."""
+def trailers(status: Status, message: str, message_bytes: int) -> list[tuple[str, str]]:
+    """Return the header fields that tell of a call's end; the message takes no more than so many bytes in them.
+
+    What no text of Unicode can hold (a byte of an environment variable that is not UTF-8) becomes a question mark.
+    """
     fields = [("grpc-status", str(int(status)))]
-    return [*fields, ("grpc-message", urllib.parse.quote(message, safe=_PLAIN))] if message else fields
+    shown = _cut(message, message_bytes)
+    return [*fields, ("grpc-message", shown)] if shown else fields
+
+
+def _cut(message: str, most_bytes: int) -> str:
+    """Return the beginning of a message, as gRPC encodes it, in at most so many bytes."""
+    beginning = message[: max(0, most_bytes)]  # no letter takes less than a byte
+    encoded = _encoded(beginning)
+    if len(beginning) == len(message) and len(encoded) <= most_bytes:
+        return encoded
+    room = most_bytes - len(_encoded(_CUT))
+    if room <= 0:
+        return ""
+    size = 0
+    for count, letter in enumerate(beginning):
+        size += len(_encoded(letter))
+        if size > room:
+            return _encoded(beginning[:count] + _CUT)
+    return _encoded(beginning + _CUT)
+
+
+def _encoded(text: str) -> str:
+    return urllib.parse.quote(text, safe=_PLAIN, errors="replace")

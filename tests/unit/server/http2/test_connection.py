@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import memory_connection as mc
 import virtual_time
-from cloudquery_s3.server.http2 import Connection, ErrorCode, frames
+from cloudquery_s3.server.http2 import Connection, ErrorCode, OpenConnections, frames
+from cloudquery_s3.server.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -228,6 +229,8 @@ def test_small_reads_gather() -> None:
         assert not joined.transport.reading
         await loop.advance(0.0015)
         assert joined.transport.reading
+        joined.send(frames.data_frame(1, bytes(16_000)) * 5)  # the buffer grows with what comes
+        await loop.advance(0.0015)
         joined.send(frames.data_frame(1, bytes(16_000)) * 5)
         assert joined.transport.reading
 
@@ -254,11 +257,196 @@ def test_hanging_up(octets: bytes, code: ErrorCode) -> None:
 
     async def test() -> None:
         transport = mc.MemoryTransport()
-        server = Connection(lambda stream: mc.Recorded(stream, releases=True), set())
+        server = Connection(lambda stream: mc.Recorded(stream, releases=True), OpenConnections(Limits()))
         server.connection_made(transport)
         mc.feed(server, octets)
         assert transport.is_closing()
         *_, (kind, payload) = frames_of(bytes(transport.written))
         assert (kind, frames.UINT32.unpack_from(payload, 4)[0]) == (frames.GOAWAY, code)
+
+    on_a_loop(test)
+
+
+def closed_with(joined: mc.Joined) -> ErrorCode:
+    """Why the server has hung up."""
+    (end,) = of_kind(h2.events.ConnectionTerminated, joined.received())
+    assert joined.transport.is_closing()
+    return ErrorCode(end.error_code)
+
+
+def test_a_client_that_says_nothing() -> None:
+    """A connection on which no client introduces itself is closed after a while."""
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, virtual_time.VirtualTimeLoop)
+        limits = Limits()
+        transport, connections = mc.MemoryTransport(), OpenConnections[Connection](limits)
+        server = Connection(lambda stream: mc.Recorded(stream, releases=True), connections)
+        server.connection_made(transport)
+        mc.feed(server, frames.PREFACE[:20])
+        await loop.advance(limits.greeting_s - 1)
+        assert not transport.is_closing()
+        await loop.advance(2)
+        assert transport.is_closing()
+
+    on_a_loop(test)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_idle_connections(kept: bool) -> None:
+    """A connection without calls is closed after some minutes, unless something lives as long as it does."""
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, virtual_time.VirtualTimeLoop)
+        joined, idle_s = mc.Joined(), Limits().idle_s
+        joined.server.kept = kept
+        joined.request(1, end=True)
+        for _ in range(5):
+            await loop.advance(idle_s)
+        assert not joined.transport.is_closing()  # the call runs
+        joined.exchanges[0].stream.send_headers([(":status", "200")], end=True)
+        await loop.advance(idle_s / 2 - 1)
+        assert not joined.transport.is_closing()
+        for _ in range(4):
+            await loop.advance(idle_s / 2)
+        assert joined.transport.is_closing() is not kept
+
+    on_a_loop(test)
+
+
+def test_too_many_connections() -> None:
+    """Beyond the limit a connection is closed at once, with the reason; one that ends makes room."""
+
+    async def test() -> None:
+        connections = OpenConnections[Connection](Limits(connections=2))
+        servers, transports = [], []
+        for _ in range(3):
+            transports.append(mc.MemoryTransport())
+            servers.append(Connection(lambda stream: mc.Recorded(stream, releases=True), connections))
+            servers[-1].connection_made(transports[-1])
+        assert [transport.is_closing() for transport in transports] == [False, False, True]
+        assert b"too many connections" in transports[2].written
+        for server in servers[1:]:
+            server.connection_lost(None)
+        transport = mc.MemoryTransport()
+        Connection(lambda stream: mc.Recorded(stream, releases=True), connections).connection_made(transport)
+        assert not transport.is_closing()
+
+    on_a_loop(test)
+
+
+@pytest.mark.parametrize(
+    ("octets", "code"),
+    [
+        (frames.frame(frames.SETTINGS, 0, 0, frames.SETTING.pack(4, 65_535) * 65), ErrorCode.ENHANCE_YOUR_CALM),
+        (
+            frames.frame(frames.HEADERS, 0, 1, b"\x82") + frames.frame(frames.CONTINUATION, 0, 1) * 40,
+            ErrorCode.ENHANCE_YOUR_CALM,
+        ),
+        (
+            frames.frame(frames.HEADERS, 0, 1, b"\x82") + frames.frame(frames.CONTINUATION, 0, 1, bytes(9_000)) * 2,
+            ErrorCode.ENHANCE_YOUR_CALM,
+        ),
+    ],
+    ids=["settings", "empty continuations", "headers"],
+)
+def test_what_is_too_much(octets: bytes, code: ErrorCode) -> None:
+    """A client that sends far more of something than it needs is hung up on."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        joined.received()
+        joined.send(octets)
+        assert closed_with(joined) is code
+
+    on_a_loop(test)
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "-1", "1.5", "", "٣", "0x10"])
+def test_a_length_that_is_none(length: str) -> None:
+    """A `content-length` that is no number ends that request alone."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        block = joined.client.encoder.encode([*mc.REQUEST, ("content-length", length)], huffman=False)
+        joined.send(frames.header_frames(1, block, end=False, most_bytes=16_384))
+        joined.client.send_headers(3, mc.REQUEST, end_stream=True)
+        said = bytes(joined.transport.written)
+        joined.send(joined.client.data_to_send())
+        assert (frames.RST_STREAM, frames.UINT32.pack(ErrorCode.PROTOCOL_ERROR)) in frames_of(said)
+        assert [exchange.stream.number for exchange in joined.exchanges] == [3]
+
+    on_a_loop(test)
+
+
+def test_answers_that_are_not_read() -> None:
+    """A client that asks and never reads is hung up on before its answers fill the memory."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        for number in (1, 3):
+            joined.request(number, end=True)
+        joined.exchanges[0].stream.send_headers([(":status", "200")], end=True)
+        joined.transport.unread_bytes = Limits().unread_bytes + 1
+        joined.exchanges[1].stream.send_headers([(":status", "200")], end=True)
+        assert joined.transport.aborted
+
+    on_a_loop(test)
+
+
+def test_others_have_their_turn() -> None:
+    """After some work on one connection others have their turn, and nothing of what came is lost."""
+
+    async def test() -> None:
+        joined = mc.Joined()
+        pings = frames.frame(frames.PING, 0, 0, PING) * 500
+        room = joined.server.get_buffer(-1)
+        room[: len(pings)] = pings
+        joined.transport.written = bytearray()
+        joined.server.buffer_updated(len(pings))
+        first = len(frames_of(bytes(joined.transport.written)))
+        assert 0 < first < 500
+        assert not joined.transport.reading
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(frames_of(bytes(joined.transport.written))) == 500
+        assert joined.transport.reading
+
+    on_a_loop(test)
+
+
+def test_windows_shrink_with_their_number() -> None:
+    """All streams of all connections share what may come of them before it is taken; each has a least."""
+
+    async def test() -> None:
+        limits = Limits()
+        connections = OpenConnections[Connection](limits)
+
+        class Crowd:
+            def __init__(self, streams: int) -> None:
+                self.stream_count = streams
+
+        for streams in (1, 3, 60, 1_000):
+            connections.add(Crowd(streams))  # type: ignore[arg-type] # all that is asked of one
+        total = sum(one.stream_count for one in connections)
+        assert connections.window_bytes == limits.least_window_bytes
+        assert total * connections.window_bytes <= limits.all_windows_bytes + total * limits.least_window_bytes
+        connections.clear()
+        assert connections.window_bytes == limits.window_bytes
+
+    on_a_loop(test)
+
+
+def test_a_preface_in_pieces() -> None:
+    """A client's first bytes may come one by one."""
+
+    async def test() -> None:
+        transport = mc.MemoryTransport()
+        server = Connection(lambda stream: mc.Recorded(stream, releases=True), OpenConnections(Limits()))
+        server.connection_made(transport)
+        mc.feed(server, GREETING, range(len(GREETING)))
+        assert not transport.is_closing()
 
     on_a_loop(test)

@@ -6,13 +6,18 @@ import asyncio
 import itertools
 import queue
 import threading
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import rpc_server
+from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import Call, RpcError, Server, Status
+from cloudquery_s3.server.rpc.status import trailers
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -85,7 +90,7 @@ def test_many_calls_at_once() -> None:
             call.cancel()
 
 
-@pytest.mark.parametrize("words", ["", "plain", "ünïcode → 日本", "50 % of\ntwo lines\ttab", "a" * 5_000])
+@pytest.mark.parametrize("words", ["", "plain", "ünïcode → 日本", "50 % of\ntwo lines\ttab", "a" * 4_000])
 @pytest.mark.parametrize("status", [Status.NOT_FOUND, Status.FAILED_PRECONDITION, Status.UNAUTHENTICATED])
 def test_statuses(status: Status, words: str) -> None:
     """A method's error reaches the client with its status, and its message to the letter."""
@@ -118,7 +123,7 @@ def test_a_fault_of_a_method() -> None:
 )
 def test_refused(options: dict[str, Any], status: grpc.StatusCode) -> None:
     """What is not served is refused with a status of its own."""
-    with rpc_server.connected({"/t/Echo": echo}, most_message_bytes=1_000) as channel:
+    with rpc_server.connected({"/t/Echo": echo}, limits=Limits(message_bytes=1_000)) as channel:
         method = stub(channel, "unary_unary", options.get("path", "/t/Echo"))
         with pytest.raises(grpc.RpcError) as raised:
             method(options.get("message", b""), timeout=60, compression=options.get("compression"))
@@ -210,7 +215,7 @@ def test_addresses() -> None:
     """A name is listened at with every address that it has here; an address that nobody has here is an error."""
 
     async def listen(host: str) -> tuple[int, list[str]]:
-        server = Server({}, rpc_server.explained, most_message_bytes=1)
+        server = Server({}, rpc_server.explained)
         port = await server.listen(host, 0)
         bound = [listener.sockets[0].getsockname() for listener in server._listeners]
         await server.stop(0)
@@ -221,3 +226,94 @@ def test_addresses() -> None:
     assert "127.0.0.1" in hosts
     with pytest.raises(OSError, match=r"192\.0\.2\.1"):
         asyncio.run(listen("192.0.2.1"))  # set aside for documentation
+
+
+class Odd(BaseException):
+    """What no code expects: a panic of a library, an exit."""
+
+
+@pytest.mark.parametrize("kind", [Odd, SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError, RecursionError])
+def test_whatever_is_raised(kind: type[BaseException]) -> None:
+    """Whatever a method raises, its call ends with an answer, and the server goes on."""
+
+    async def panic(_call: Call) -> None:
+        raise kind("oh")
+
+    with rpc_server.connected({"/t/Panic": panic, "/t/Echo": echo}) as channel:
+        with pytest.raises(grpc.RpcError) as raised:
+            stub(channel, "unary_unary", "/t/Panic")(b"", timeout=60)
+        assert raised.value.code() is grpc.StatusCode.INTERNAL
+        assert stub(channel, "unary_unary", "/t/Echo")(b"on", timeout=60) == b"on"
+
+
+class WordlessError(Exception):
+    """An error that cannot even be shown."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (WordlessError(), "an error of the kind WordlessError; the log may say more"),
+        (RpcError(Status.INTERNAL, "profile lake\udcff"), "profile lake?"),
+        (ValueError("\ud800"), "'\\ud800'"),
+    ],
+    ids=["wordless", "surrogate", "another"],
+)
+def test_errors_that_are_hard_to_word(error: Exception, words: str) -> None:
+    """An error that cannot be worded, or has what no text of Unicode has, ends its call all the same."""
+
+    async def fails(_call: Call) -> None:
+        raise error
+
+    with rpc_server.connected({"/t/Fails": fails}) as channel, pytest.raises(grpc.RpcError) as raised:
+        stub(channel, "unary_unary", "/t/Fails")(b"", timeout=60)
+    assert raised.value.code() is grpc.StatusCode.INTERNAL
+    assert words in raised.value.details()
+
+
+@pytest.mark.parametrize("letter", ["a", "%", "é", "\n", "日"])
+def test_long_errors(letter: str) -> None:
+    """An error's text takes at most 4 KiB on the wire; a longer one is cut between letters, and shows that."""
+    fields = dict(trailers(Status.INTERNAL, letter * 300_000, 4_096))
+    assert 4_000 < len(fields["grpc-message"]) <= 4_096
+    shown = urllib.parse.unquote(fields["grpc-message"])
+    assert shown == letter * (len(shown) - 1) + "…"
+
+
+@given(st.text(), st.integers(-10, 200))
+def test_errors_within_bounds(text: str, room: int) -> None:
+    """However little a client takes, the text fits, and is the error's or its beginning."""
+    shown = dict(trailers(Status.INTERNAL, text, room)).get("grpc-message", "")
+    assert len(shown) <= max(0, room)
+    found = urllib.parse.unquote(shown)
+    assert found == text or (found[:-1] == text[: len(found) - 1] and found.endswith("…")) or not found
+
+
+def test_a_client_that_takes_short_headers() -> None:
+    """A client that says how long the headers may be that it takes is sent no longer ones."""
+    takes = ("grpc.max_metadata_size", 800), ("grpc.absolute_max_metadata_size", 800)
+    with (
+        rpc_server.serving({"/t/Fail": fail}) as (_, address),
+        grpc.insecure_channel(address, takes) as channel,
+        pytest.raises(grpc.RpcError) as raised,
+    ):
+        stub(channel, "unary_unary", "/t/Fail")(f"5 {'x' * 3_000}".encode(), timeout=60)
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+    assert raised.value.details().startswith("xxxx")
+    assert len(raised.value.details()) < 800
+
+
+def test_a_request_that_does_not_come() -> None:
+    """A call that takes one message does not wait for it for ever."""
+    with rpc_server.connected({"/t/Fail": fail}, limits=Limits(request_s=0.05)) as channel:
+        never = threading.Event()
+        with pytest.raises(grpc.RpcError) as raised:
+            stub(channel, "stream_unary", "/t/Fail")(iter(lambda: never.wait(60) and b"", b""), timeout=50)
+        never.set()
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "did not come whole" in raised.value.details()
