@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from cloudquery_s3.commands import check, package, schema, serve, version
+from cloudquery_s3.commands import check, ddl, package, schema, serve, version
 
 _HELP: Final = """\
 CloudQuery destination plugin for S3: tables as Parquet, JSON lines or CSV.
@@ -36,6 +36,7 @@ def build_app() -> typer.Typer:
     forgiving = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
     app.command("serve", context_settings=forgiving, short_help="Serve the plugin: what the CLI runs.")(serve.serve)
     app.command("check", short_help="Say all that is wrong with a spec, and what it would do.")(check.check)
+    app.command("ddl", short_help="Print the SQL that makes the objects tables of an engine.")(ddl.ddl)
     app.command("schema", short_help="Print the JSON schema of the spec.")(schema.schema)
     app.command("package", short_help="Lay out dist/ for `cloudquery plugin publish`.")(package.package)
     app.command("version", short_help="Print the versions of this plugin and of what it runs on.")(version.version)
