@@ -74,8 +74,8 @@ class Athena(Dialect):
             f"CREATE EXTERNAL TABLE IF NOT EXISTS {self._name(table.name)} (\n{columns}\n)",
             *([f"COMMENT {self.text(table.comment)}"] if table.comment else []),
             *self._partitioned(table),
-            _storage(table),
-            f"LOCATION {self.text(table.layout.location if table.layout.projected else self.own_folder(table))}",
+            self._storage(table),
+            f"LOCATION {self.text(self.own_folder(table))}",
             *([f"TBLPROPERTIES (\n{properties}\n)"] if properties else []),
         ]
         return ["\n".join(parts)]
@@ -111,6 +111,20 @@ class Athena(Dialect):
         """Return the type: of CSV, whose reader knows no other, a text."""
         return "string" if table.format == "csv" else super().type_of(data_type, table)
 
+    def text(self, value: str) -> str:
+        """Return a text as Hive's DDL has it, with escapes."""
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\x01", "\\u0001")
+        return f"'{escaped}'"
+
+    def _storage(self, table: Table) -> str:
+        if table.format == "parquet":
+            return "STORED AS PARQUET"
+        serde = f"ROW FORMAT SERDE '{SERDES[table.format]}'"
+        if table.format == "csv":
+            listed = (f"'{key}' = {self.text(value)}" for key, value in csv_serde_properties(table).items())
+            serde += f"\nWITH SERDEPROPERTIES ({', '.join(listed)})"
+        return f"{serde}\nSTORED AS TEXTFILE"
+
     def _partitioned(self, table: Table) -> list[str]:
         levels = [f"{_ticked(level.name)} {folder_type(level.kind)}" for level in table.layout.projected]
         return [f"PARTITIONED BY ({', '.join(levels)})"] if levels else []
@@ -134,18 +148,8 @@ def folder_type(kind: str) -> str:
 
 
 def csv_serde_properties(table: Table) -> dict[str, str]:
-    r"""Return how OpenCSVSerde reads our CSV: quotes are doubled, and nothing is an escape (`\u0001` never occurs)."""
-    return {"separatorChar": table.csv.delimiter, "quoteChar": '"', "escapeChar": "\\u0001"}
-
-
-def _storage(table: Table) -> str:
-    if table.format == "parquet":
-        return "STORED AS PARQUET"
-    serde = f"ROW FORMAT SERDE '{SERDES[table.format]}'"
-    if table.format == "csv":
-        properties = ", ".join(f"'{key}' = '{value}'" for key, value in csv_serde_properties(table).items())
-        serde += f"\nWITH SERDEPROPERTIES ({properties})"
-    return f"{serde}\nSTORED AS TEXTFILE"
+    """Return how OpenCSVSerde reads our CSV: quotes are doubled, and nothing is an escape (U+0001 does not occur)."""
+    return {"separatorChar": table.csv.delimiter, "quoteChar": '"', "escapeChar": "\x01"}
 
 
 def _ticked(name: str) -> str:

@@ -121,7 +121,7 @@ class BigQuery(Dialect):
         ]
         return (
             f"CREATE EXTERNAL TABLE IF NOT EXISTS {self.qualified(table.name)} (\n{columns}\n)"
-            f"{self._folders(table)}\nWITH CONNECTION {self.quoted(self.around.access or _DEFAULT_ACCESS)}\n"
+            f"\nWITH CONNECTION {self.quoted(self.around.access or _DEFAULT_ACCESS)}{self._folders(table)}\n"
             f"OPTIONS ({', '.join(options)}{self._prefix(table)})"
         )
 

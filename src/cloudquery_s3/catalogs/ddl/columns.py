@@ -1,4 +1,4 @@
-"""The columns that a reader finds in a table's files: asked of the encoder that writes them, not a second set of rules."""
+"""The columns that a reader finds in a table's files: asked of the encoder that writes them, not of more rules."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Glue(Dialect):
             ],
             "StorageDescriptor": {
                 "Columns": [self._column(column.name, kind, column.comment) for column, kind in self.columns(table)],
-                "Location": table.layout.location if table.layout.projected else self.own_folder(table),
+                "Location": self.own_folder(table),
                 "InputFormat": _INPUT_FORMATS.get(table.format, _TEXT_INPUT),
                 "OutputFormat": _OUTPUT_FORMATS.get(table.format, _TEXT_OUTPUT),
                 "SerdeInfo": {

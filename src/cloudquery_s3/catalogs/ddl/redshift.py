@@ -90,6 +90,10 @@ class Redshift(Dialect):
             )
         ]
 
+    def text(self, value: str) -> str:
+        """Return a text as SQL; a backslash is an escape in it."""
+        return "'{}'".format(value.replace("\\", "\\\\").replace("'", "''"))
+
     def complete_syncs(self) -> str:
         """Return a query of the manifests."""
         return (

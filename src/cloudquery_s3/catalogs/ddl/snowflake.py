@@ -98,6 +98,10 @@ class Snowflake(Dialect):
             f"COPY INTO {name} FROM @{self._stage(table)}{by_name}",
         ]
 
+    def text(self, value: str) -> str:
+        """Return a text as SQL; a backslash is an escape in it."""
+        return "'{}'".format(value.replace("\\", "\\\\").replace("'", "''"))
+
     def complete_syncs(self) -> str:
         """Return a query of the manifests, in the stage that `manifests` makes."""
         return (

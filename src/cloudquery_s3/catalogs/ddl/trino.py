@@ -107,7 +107,7 @@ class Trino(Dialect):
 
     def _properties(self, table: Table) -> dict[str, str]:
         layout = table.layout
-        location = layout.location if layout.projected else self.own_folder(table)
+        location = self.own_folder(table)
         properties = {"format": f"'{_FORMATS[table.format]}'", "external_location": self.text(location)}
         if table.format == "csv":
             properties |= {"csv_separator": self.text(table.csv.delimiter), "csv_escape": "U&'\\0001'"}
