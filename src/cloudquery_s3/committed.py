@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     import pyarrow as pa
@@ -174,6 +174,65 @@ def fingerprint(schema: pa.Schema) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteStale:
+    """A source's wish that its rows of earlier syncs be gone from a table.
+
+    Attributes:
+        table: the table's name.
+        source: the value of `_cq_source_name` in the rows that are meant.
+        sync_time: rows whose `_cq_sync_time` is earlier are stale; aware of its time zone.
+    """
+
+    table: str
+    source: str
+    sync_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Equality:
+    """One condition of a DeleteRecord: a column equals a value.
+
+    Attributes:
+        column: the column's name.
+        record: the value, as an Arrow IPC stream of one column and one row; it is a cell's value, so never shown.
+    """
+
+    column: str
+    record: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Conditions that hold together.
+
+    Attributes:
+        any_of: whether one of them is enough; all have to hold otherwise.
+        equalities: the conditions.
+    """
+
+    any_of: bool
+    equalities: tuple[Equality, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecord:
+    """A source's wish that certain rows be gone from a table.
+
+    Attributes:
+        table: the table's name.
+        where: the rows that are meant fulfil each of these; all rows where there are none.
+        relations: tables below it whose rows go with their parents, each with the name of its parent table.
+    """
+
+    table: str
+    where: tuple[Conditions, ...]
+    relations: tuple[tuple[str, str], ...] = ()
+
+
+Delete: TypeAlias = DeleteStale | DeleteRecord
+
+
+@dataclass(frozen=True, slots=True)
 class WriteStart:
     """One Write, as it begins.
 
@@ -196,6 +255,7 @@ class WriteEnd:
         error: what ended it early, for all tables, or None.
         failures: what stopped single tables, by table.
         schemas: every table that was named, by a migrate message or by rows, and its latest schema.
+        deletes: which rows the client wants to be gone, in the order in which it said so.
     """
 
     status: WriteStatus
@@ -203,6 +263,7 @@ class WriteEnd:
     error: PluginError | None
     failures: Mapping[str, Exception]
     schemas: Mapping[str, pa.Schema]
+    deletes: Sequence[Delete] = ()
 
 
 class Publisher(Protocol):

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from typer.core import TyperCommand
 
-from cloudquery_s3.commands import check, package, schema, serve, version
+from cloudquery_s3.commands import check, ddl, package, schema, serve, version
 
 _HELP: Final = """\
 CloudQuery destination plugin for S3: tables as Parquet, JSON lines or CSV.
@@ -47,6 +47,7 @@ def build_app() -> typer.Typer:
     app.command("check", cls=_Command, short_help="Report every problem of a spec, its keys and its IAM policy.")(
         check.check
     )
+    app.command("ddl", cls=_Command, short_help="Print the SQL that makes the objects tables of an engine.")(ddl.ddl)
     app.command("schema", short_help="Print the JSON schema of the spec.")(schema.schema)
     app.command("package", cls=_Command, short_help="Lay out dist/ for `cloudquery plugin publish`.")(package.package)
     app.command("version", short_help="Print the versions of this plugin and of what it runs on.")(version.version)

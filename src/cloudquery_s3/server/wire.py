@@ -6,14 +6,19 @@ IPC payload.
 
 from __future__ import annotations
 
+from datetime import UTC
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloudquery.plugin_v3 import plugin_pb2
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from cloudquery_s3.committed import Conditions, DeleteRecord, DeleteStale, Equality
 from cloudquery_s3.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from cloudquery_s3.committed import Delete
 
 
 class Kind(Enum):
@@ -26,10 +31,17 @@ class Kind(Enum):
 
 
 class Message(NamedTuple):
-    """A message of a Write stream; `payload` is Arrow IPC, empty for what carries none."""
+    """A message of a Write stream.
+
+    Attributes:
+        kind: what it asks for.
+        payload: Arrow IPC, empty for what carries none.
+        delete: which rows have to go, for `DELETE` alone.
+    """
 
     kind: Kind
     payload: bytes | memoryview
+    delete: Delete | None = None
 
 
 _INSERT_TAG: Final = 0x12  # field 2, length-delimited
@@ -86,10 +98,32 @@ def _parse_any(raw: bytes | memoryview) -> Message:
             return Message(Kind.INSERT, request.insert.record)
         case "migrate_table":
             return Message(Kind.MIGRATE, request.migrate_table.table)
-        case "delete" | "delete_record":
-            return Message(Kind.DELETE, b"")
+        case "delete":
+            return Message(Kind.DELETE, b"", _delete_stale(request.delete))
+        case "delete_record":
+            return Message(Kind.DELETE, b"", _delete_record(request.delete_record))
         case "flush":
             return Message(Kind.FLUSH, b"")
         case _:
             numbers = [str(field.number) for field in request.DESCRIPTOR.oneofs_by_name["message"].fields]
             raise ProtocolError(f"a Write message is empty: none of its fields {', '.join(numbers)} is set")
+
+
+def _delete_stale(message: Any) -> DeleteStale:
+    try:
+        sync_time = message.sync_time.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise ProtocolError("a DeleteStale's sync_time is no moment between the years 1 and 9999") from error
+    return DeleteStale(message.table_name, message.source_name, sync_time)
+
+
+def _delete_record(message: Any) -> DeleteRecord:
+    groups = (
+        Conditions(
+            any_of=group.grouping_type == plugin_pb2.PredicatesGroup.OR,
+            equalities=tuple(Equality(predicate.column, predicate.record) for predicate in group.predicates),
+        )
+        for group in message.where_clause
+    )
+    relations = tuple((relation.table_name, relation.parent_table) for relation in message.table_relations)
+    return DeleteRecord(message.table_name, tuple(groups), relations)

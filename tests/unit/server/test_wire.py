@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from cloudquery.plugin_v3 import plugin_pb2 as pb
 from google.protobuf.message import DecodeError
@@ -9,6 +11,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cloudquery_s3.committed import Conditions, DeleteRecord, DeleteStale, Equality
 from cloudquery_s3.errors import ProtocolError
 from cloudquery_s3.server import wire
 
@@ -31,7 +34,8 @@ def by_protobuf(raw: bytes) -> tuple[wire.Kind, bytes] | None:
     """What protobuf's own parser makes of a message; None where it refuses it, or knows no kind of it."""
     try:
         request = pb.Write.Request.FromString(raw)
-    except DecodeError:
+        request.delete.sync_time.ToDatetime()
+    except (DecodeError, ValueError, OverflowError):
         return None
     kinds = {
         "insert": (wire.Kind.INSERT, request.insert.record),
@@ -83,6 +87,32 @@ def test_rows_are_not_copied() -> None:
     payload = wire.parse(raw).payload
     assert isinstance(payload, memoryview)
     assert payload.obj is raw
+
+
+def test_stale_rows() -> None:
+    """A DeleteStale says its table, its source and, to the microsecond, the sync that stays."""
+    moment = datetime(2026, 11, 26, 9, 8, 34, 503633, tzinfo=UTC)
+    message = pb.Write.MessageDeleteStale(table_name="t", source_name="s")
+    message.sync_time.FromDatetime(moment)
+    assert wire.parse(pb.Write.Request(delete=message).SerializeToString()).delete == DeleteStale("t", "s", moment)
+
+
+def test_record_to_delete() -> None:
+    """A DeleteRecord says its table, its groups of conditions and the tables below it."""
+    group = pb.PredicatesGroup(grouping_type=pb.PredicatesGroup.OR, predicates=[pb.Predicate(column="a", record=b"1")])
+    relation = pb.TableRelation(table_name="child", parent_table="t")
+    message = pb.Write.MessageDeleteRecord(table_name="t", where_clause=[group], table_relations=[relation])
+    found = wire.parse(pb.Write.Request(delete_record=message).SerializeToString()).delete
+    assert found == DeleteRecord("t", (Conditions(any_of=True, equalities=(Equality("a", b"1"),)),), (("child", "t"),))
+    assert "b'1'" not in repr(found)
+
+
+def test_stale_rows_of_no_moment() -> None:
+    """A DeleteStale whose sync time is no moment is refused by name."""
+    message = pb.Write.MessageDeleteStale(table_name="t")
+    message.sync_time.seconds = 2**62
+    with pytest.raises(ProtocolError, match="sync_time"):
+        wire.parse(pb.Write.Request(delete=message).SerializeToString())
 
 
 def test_refusal_says_what() -> None:
