@@ -19,7 +19,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.lists(st.one_of(st.integers(1, 100), st.just(1)), min_size=1, max_size=60)
 
 
-def pieces(schema: pa.Schema, sizes: list[int], seed: int) -> list[pa.RecordBatch]:
+def batches_of(schema: pa.Schema, sizes: list[int], seed: int) -> list[pa.RecordBatch]:
     """Random batches of these sizes."""
     random = np.random.default_rng(seed)
     return [random_arrow.batch(schema, size, random) for size in sizes]
@@ -41,7 +41,7 @@ def same(one: list[pa.RecordBatch], other: list[pa.RecordBatch]) -> bool:
 @given(random_arrow.schemas(), SIZES, SEEDS)
 def test_bulk_decoding_gives_what_arrows_reader_gives(schema: pa.Schema, sizes: list[int], seed: int) -> None:
     """Messages decoded at once hold the same rows as decoded one by one by Arrow, for every type and mix of sizes."""
-    batches = pieces(schema, sizes, seed)
+    batches = batches_of(schema, sizes, seed)
     messages = [one.message for one in received(batches)]
     assume(all(isinstance(message, EncodedMessage) for message in messages))  # a body of no bytes is not plain
     merged = decode_in_bulk(messages)
@@ -54,7 +54,7 @@ def test_bulk_decoding_gives_what_arrows_reader_gives(schema: pa.Schema, sizes: 
 @given(random_arrow.schemas(), SIZES, SEEDS)
 def test_decode_keeps_every_row_in_order(schema: pa.Schema, sizes: list[int], seed: int) -> None:
     """Whatever is merged, the rows come out as they came in."""
-    batches = pieces(schema, sizes, seed)
+    batches = batches_of(schema, sizes, seed)
     assert same(decode(received(batches)), batches)
 
 
@@ -64,7 +64,7 @@ def test_slices_are_the_rows_that_they_name(
     schema: pa.Schema, sizes: list[int], seed: int, data: st.DataObject
 ) -> None:
     """Batches cut anywhere, as rotation cuts them, decode to the same rows."""
-    batches = pieces(schema, sizes, seed)
+    batches = batches_of(schema, sizes, seed)
     cut: list[ReceivedBatch] = []
     for one in received(batches):
         at = data.draw(st.integers(0, one.rows))
@@ -78,7 +78,7 @@ def test_slices_are_the_rows_that_they_name(
 @given(random_arrow.schemas(), st.integers(0, 100), SEEDS)
 def test_size_is_that_of_the_decoded_buffers(schema: pa.Schema, rows: int, seed: int) -> None:
     """`arrow_bytes`, read from the header, is `get_total_buffer_size()` of the decoded batch."""
-    payload = ipc(*pieces(schema, [rows], seed))
+    payload = ipc(*batches_of(schema, [rows], seed))
     [one] = read_batches(IpcReader(), payload)
     assert one.arrow_bytes == pa.ipc.open_stream(payload).read_next_batch().get_total_buffer_size()
 
@@ -89,7 +89,7 @@ def test_a_compressed_batch_counts_what_it_is_decompressed_to(
     schema: pa.Schema, rows: int, seed: int, codec: str
 ) -> None:
     """A batch counts the same for rotation whether it comes compressed or not; its memory is known beforehand."""
-    [data] = pieces(schema, [rows], seed)
+    [data] = batches_of(schema, [rows], seed)
     payload = ipc(data, options=pa.ipc.IpcWriteOptions(compression=codec))
     whole = IpcReader().read(payload)
     assume(not isinstance(whole, list))

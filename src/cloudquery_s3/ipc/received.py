@@ -132,7 +132,7 @@ class ReceivedBatch:
         It is the sum of the Arrow buffers' lengths, equal to `RecordBatch.get_total_buffer_size()` of the decoded
         batch. A slice counts its rows, each with the whole's average size, one byte at least.
 
-        Source: docs/compatibility.md, "When an object ends".
+        Source: docs/compatibility.md, "The same, although one might expect otherwise".
         """
         message = self.message
         if self.rows == message.rows:
