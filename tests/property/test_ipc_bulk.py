@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from cloudquery_s3.formats.normalise import normalise
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import random_arrow
-from cloudquery_s3.formats.normalise import normalise
 from cloudquery_s3.ipc import IpcReader, ReceivedBatch, UndecodedPayload, decode
 from cloudquery_s3.ipc.bulk import decode_in_bulk
 from cloudquery_s3.ipc.expansion import cut
