@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from cloudquery_s3.errors import DecodeError, PayloadError
 from cloudquery_s3.formats.columns.normalise import Normaliser
+from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.ipc import IpcReader, decode
 from cloudquery_s3.ipc.intervals import has_hidden_intervals, shown_batch, shown_schema
 from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
@@ -109,7 +110,7 @@ def runs(batches: list[pa.RecordBatch]) -> list[pa.Table]:
     for one in batches:
         if not tables or tables[-1][0] != one.schema:
             tables.append((one.schema, []))
-        arrays = [column.view(as_bytes(column.type)) for column in Normaliser(one.schema)(one).columns]
+        arrays = [column.view(as_bytes(column.type)) for column in Normaliser(one.schema)(one, Alterations()).columns]
         tables[-1][1].append(pa.record_batch(arrays, names=[str(number) for number in range(len(arrays))]))
     return [pa.Table.from_batches(found).combine_chunks() for _, found in tables]
 
