@@ -20,7 +20,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.lists(st.one_of(st.integers(1, 100), st.just(1)), min_size=1, max_size=60)
 
 
-def pieces(schema: pa.Schema, sizes: list[int], seed: int) -> list[pa.RecordBatch]:
+def batches_of(schema: pa.Schema, sizes: list[int], seed: int) -> list[pa.RecordBatch]:
     """Random batches of these sizes."""
     random = np.random.default_rng(seed)
     return [random_arrow.batch(schema, size, random) for size in sizes]
@@ -38,16 +38,11 @@ def same(one: list[pa.RecordBatch], other: list[pa.RecordBatch]) -> bool:
     return bool(left.equals(right, check_metadata=True))
 
 
-def normalised(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch as the formats take it."""
-    return Normaliser(batch.schema)(batch, Alterations())
-
-
 @settings(max_examples=150, deadline=None)
 @given(random_arrow.schemas(), SIZES, SEEDS)
 def test_bulk_decoding_gives_what_arrows_reader_gives(schema: pa.Schema, sizes: list[int], seed: int) -> None:
     """Messages decoded at once hold the same rows as decoded one by one by Arrow, for every type and mix of sizes."""
-    batches = pieces(schema, sizes, seed)
+    batches = batches_of(schema, sizes, seed)
     messages = [one.message for one in received(batches)]
     assume(all(isinstance(message, EncodedMessage) for message in messages))  # a body of no bytes is not plain
     merged = decode_in_bulk(messages)
@@ -60,7 +55,7 @@ def test_bulk_decoding_gives_what_arrows_reader_gives(schema: pa.Schema, sizes: 
 @given(random_arrow.schemas(), SIZES, SEEDS)
 def test_decode_keeps_every_row_in_order(schema: pa.Schema, sizes: list[int], seed: int) -> None:
     """Whatever is merged, the rows come out as they came in."""
-    batches = pieces(schema, sizes, seed)
+    batches = batches_of(schema, sizes, seed)
     assert same(decode(received(batches)), batches)
 
 
@@ -70,7 +65,7 @@ def test_slices_are_the_rows_that_they_name(
     schema: pa.Schema, sizes: list[int], seed: int, data: st.DataObject
 ) -> None:
     """Batches cut anywhere, as rotation cuts them, decode to the same rows."""
-    batches = pieces(schema, sizes, seed)
+    batches = batches_of(schema, sizes, seed)
     cut: list[ReceivedBatch] = []
     for one in received(batches):
         at = data.draw(st.integers(0, one.rows))
@@ -84,7 +79,7 @@ def test_slices_are_the_rows_that_they_name(
 @given(random_arrow.schemas(), st.integers(0, 100), SEEDS)
 def test_size_is_that_of_the_decoded_buffers(schema: pa.Schema, rows: int, seed: int) -> None:
     """`arrow_bytes`, read from the header, is `get_total_buffer_size()` of the decoded batch."""
-    payload = ipc(*pieces(schema, [rows], seed))
+    payload = ipc(*batches_of(schema, [rows], seed))
     [one] = read_batches(IpcReader(), payload)
     assert one.arrow_bytes == pa.ipc.open_stream(payload).read_next_batch().get_total_buffer_size()
 
@@ -95,7 +90,7 @@ def test_a_compressed_batch_counts_what_it_is_decompressed_to(
     schema: pa.Schema, rows: int, seed: int, codec: str
 ) -> None:
     """A batch counts the same for rotation whether it comes compressed or not; its memory is known beforehand."""
-    [data] = pieces(schema, [rows], seed)
+    [data] = batches_of(schema, [rows], seed)
     payload = ipc(data, options=pa.ipc.IpcWriteOptions(compression=codec))
     whole = IpcReader().read(payload)
     assume(not isinstance(whole, list))
@@ -141,9 +136,13 @@ def test_what_rows_grow_to_is_known_before_they_are_written_out(rows: int, seed:
         )
     data = pa.record_batch([column], ["c"])
     found = list(cut(data, most))
-    plain = [normalised(part) for part, _ in found]
+    plain = [Normaliser(data.schema)(part, Alterations()) for part, _ in found]
     assert sum(part.num_rows for part in plain) == rows
-    assert pa.Table.from_batches(plain).combine_chunks().equals(pa.Table.from_batches([normalised(data)]))
+    assert (
+        pa.Table.from_batches(plain)
+        .combine_chunks()
+        .equals(pa.Table.from_batches([Normaliser(data.schema)(data, Alterations())]))
+    )
     assert all(size <= most or part.num_rows == 1 for part, size in found)
     for part, (_, size) in zip(plain, found, strict=True):
         written_out = pa.concat_arrays(part.columns).nbytes

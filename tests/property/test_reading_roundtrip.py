@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import specs
+from cloudquery_s3.errors import StoreError
 from cloudquery_s3.formats import make_format
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.formats.reading import UnreadableError, read_rows
@@ -123,6 +124,41 @@ def test_old_and_far_times() -> None:
         (back,) = read(name, rows.schema, written(name, rows))
         for column, expected in zip(back.columns, rows.columns, strict=True):
             assert column.view(pa.int64()).equals(expected.view(pa.int64())), name
+
+
+def test_wide_parquet_rows_come_a_few_at_a_time() -> None:
+    """Rows of a megabyte are decoded some at a time: a thousand of them would not fit into memory."""
+    random = np.random.default_rng(1)
+    rows = pa.record_batch([pa.array([random.bytes(500_000).hex() for _ in range(60)])], ["text"])
+    back = list(read("parquet", rows.schema, written("parquet", rows)))
+    assert max(batch.num_rows for batch in back) <= 16
+    assert pa.Table.from_batches(back).combine_chunks().equals(pa.Table.from_batches([rows]))
+
+
+class Failing(MemoryReader):
+    """An object that cannot be read any more after so many requests."""
+
+    requests = 0
+
+    def __init__(self, data: bytes, most: int) -> None:
+        super().__init__(data)
+        self.most = most
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self.requests += 1
+        if self.requests > self.most:
+            raise StoreError("refused", operation="GetObject", key="key")
+        return super().read_at(offset, length)
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_a_store_that_fails_in_mid_object_is_not_a_broken_file(name: str, most: int) -> None:
+    """What the store says comes through as it is, whatever reads the file."""
+    random = np.random.default_rng(1)
+    rows = pa.record_batch([pa.array([random.bytes(500_000).hex() for _ in range(40)])], ["text"])
+    with pytest.raises(StoreError, match="GetObject key: refused"):
+        list(read_rows(SPECS[name], rows.schema, StoredFile(Failing(written(name, rows), most))))
 
 
 def test_half_surrogates() -> None:

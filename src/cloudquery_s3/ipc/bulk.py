@@ -43,7 +43,7 @@ def decode_in_bulk(messages: Sequence[EncodedMessage]) -> pa.RecordBatch:
     merged = _MergedBuffers(messages)
     rows = _Rows(merged.lengths[columns[0]])
     arrays = [merged.array(column, rows) for column in columns]
-    return pa.RecordBatch.from_arrays(arrays, schema=messages[0].schema)
+    return pa.RecordBatch.from_arrays(arrays, schema=messages[0].known.schema)
 
 
 def _require(condition: object) -> None:

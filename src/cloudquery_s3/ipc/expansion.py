@@ -43,7 +43,7 @@ def expanded_bytes(array: pa.Array, times: Times = None) -> int:
 
     About: bitmaps may be missing or one byte longer. A value of the null type counts one byte.
 
-    Source: what `formats.columns` does to each type.
+    Source: what `formats.columns.normalise` does to each type.
     """
     kind = array.type
     for test, measure in _MEASURES:

@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 
 class Message(Protocol):
-    """What one record batch message brought. Attributes as of `ReceivedBatch`."""
+    """What one record batch message brought.
 
-    schema: pa.Schema
-    table: str
+    Attributes:
+        known: the schema that it came with.
+        rows: how many rows.
+        arrow_bytes: see `ReceivedBatch`.
+        held_bytes: likewise.
+    """
+
+    known: KnownSchema
     rows: int
     arrow_bytes: int
     held_bytes: int
@@ -38,11 +44,10 @@ class Message(Protocol):
 class DecodedMessage:
     """A message that was decoded on receipt."""
 
-    __slots__ = ("_batch", "arrow_bytes", "held_bytes", "rows", "schema", "table")
+    __slots__ = ("_batch", "arrow_bytes", "held_bytes", "known", "rows")
 
     def __init__(self, known: KnownSchema, batch: pa.RecordBatch, *, arrow_bytes: int, held_bytes: int) -> None:
-        self.schema: pa.Schema = known.schema
-        self.table = known.table
+        self.known = known
         self.rows: int = batch.num_rows
         self.arrow_bytes = arrow_bytes
         self.held_bytes = held_bytes
@@ -61,7 +66,7 @@ class EncodedMessage:
         layout: where its head's numbers stand.
     """
 
-    __slots__ = ("_decoded", "arrow_bytes", "data", "held_bytes", "layout", "rows", "schema", "table")
+    __slots__ = ("_decoded", "arrow_bytes", "data", "held_bytes", "known", "layout", "rows")
 
     def __init__(
         self,
@@ -72,8 +77,7 @@ class EncodedMessage:
         arrow_bytes: int,
         held_bytes: int,
     ) -> None:
-        self.schema = known.schema
-        self.table = known.table
+        self.known = known
         self.data = data
         self.layout = layout
         self.rows = rows
@@ -89,7 +93,7 @@ class EncodedMessage:
         if (keep or aligned) and data.address % 8:  # gRPC hands messages out at any address
             data = pa.py_buffer(bytes(self.data))
         try:
-            batch = pa.ipc.read_record_batch(data, self.schema)
+            batch = pa.ipc.read_record_batch(data, self.known.schema)
         except ARROW_ERRORS as error:
             raise DecodeError(f"a record batch cannot be decoded: {error}") from error
         require_sound(batch)
@@ -105,20 +109,23 @@ class ReceivedBatch:
 
     Attributes:
         schema: the table's schema. Batches of one stream whose schema bytes were equal share the object.
-        table: the table that the schema names; "" where it names none.
         message: what the rows came in.
         start: which of the message's rows is the first.
         rows: how many rows.
     """
 
-    __slots__ = ("message", "rows", "schema", "start", "table")
+    __slots__ = ("message", "rows", "schema", "start")
 
     def __init__(self, message: Message, start: int, rows: int) -> None:
-        self.schema = message.schema
-        self.table = message.table
+        self.schema = message.known.schema
         self.rows = rows
         self.message = message
         self.start = start
+
+    @property
+    def table(self) -> str:
+        """The table that the schema names; "" where it names none."""
+        return self.message.known.table
 
     @property
     def is_slice(self) -> bool:
@@ -132,7 +139,7 @@ class ReceivedBatch:
         It is the sum of the Arrow buffers' lengths, equal to `RecordBatch.get_total_buffer_size()` of the decoded
         batch. A slice counts its rows, each with the whole's average size, one byte at least.
 
-        Source: docs/compatibility.md, "When an object ends".
+        Source: docs/compatibility.md, "The same, although one might expect otherwise".
         """
         message = self.message
         if self.rows == message.rows:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.committed import WriteEnd
 from cloudquery_s3.errors import (
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from cloudquery_s3.writer.context import WriteContext
 
 log = logging.getLogger(__name__)
+
+_BATCHES_AT_ONCE: Final = 256
 
 
 class StreamWriter:
@@ -118,9 +120,11 @@ class StreamWriter:
             received = self._undecoded.popleft()
             if isinstance(received, UndecodedPayload):
                 received = await self._decoded(received)
-            for batch in received:
+            for number, batch in enumerate(received, 1):
                 self._append(batch)
                 await self._context.budget.make_room()
+                if number % _BATCHES_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # others may have their turn
 
     async def _decoded(self, payload: UndecodedPayload) -> list[ReceivedBatch]:
         """Have a payload decoded on a worker; its memory is counted before it is used."""

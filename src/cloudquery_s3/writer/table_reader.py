@@ -39,7 +39,7 @@ def read_table(
         StoreError: the object could not be read.
         TableError: it is not a file of this table.
 
-    Source: contract F, without H41: date placeholders are filled with this moment, not with the year 1.
+    Source: docs/compatibility.md, "Spec, keys and protocol": date placeholders are filled with this moment.
     """
     requested = RequestedSchema(payload)
     table = table_name(requested.schema)

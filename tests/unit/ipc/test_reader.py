@@ -39,7 +39,7 @@ def without_continuation(payload: bytes) -> bytes:
 
 
 def test_every_batch_of_a_payload_is_read() -> None:
-    """A payload of several batches yields all of them, in order, those without rows too (contract H39)."""
+    """A payload of several batches yields all of them, in order, those without rows too."""
     found = read_batches(IpcReader(), ipc(batch("t", [1, 2]), batch("t", []), batch("t", [3])))
     assert [one.rows for one in found] == [2, 0, 1]
     assert [row["n"] for one in decode(found) for row in one.to_pylist()] == [1, 2, 3]

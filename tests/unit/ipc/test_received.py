@@ -16,7 +16,7 @@ def receive(data: pa.RecordBatch) -> ReceivedBatch:
 
 
 def test_size_is_the_sum_of_the_buffers() -> None:
-    """The size of a batch is that of its buffers once decoded; what lies between them does not count (contract C.2)."""
+    """The size of a batch is that of its buffers once decoded; what lies between them does not count."""
     data = batch("t", [1, 2, 3], s=["a", None, "ccc"])
     received = receive(data)
     # 3 int64 values, and 4 offsets, 4 bytes of text and a bitmap of 1 byte
@@ -24,14 +24,14 @@ def test_size_is_the_sum_of_the_buffers() -> None:
 
 
 def test_a_slice_counts_the_average_row() -> None:
-    """A slice's size is its rows times the whole's bytes per row, rounded down to a whole byte (contract C.2)."""
+    """A slice's size is its rows times the whole's bytes per row, rounded down to a whole byte."""
     received = receive(batch("t", [1, 2, 3], s=["a", None, "ccc"]))
     assert received.slice(0, 2).arrow_bytes == 2 * (45 // 3)
     assert received.slice(0, 3).arrow_bytes == 45
 
 
 def test_a_tiny_row_counts_one_byte() -> None:
-    """Rows of less than a byte count one byte each when they are cut, never none (contract H2)."""
+    """Rows of less than a byte count one byte each when they are cut, never none."""
     data = pa.record_batch([pa.array([True] * 1000)], names=["b"])
     assert receive(data).arrow_bytes < 1000
     assert receive(data).slice(0, 10).arrow_bytes == 10

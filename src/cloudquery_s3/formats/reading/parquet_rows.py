@@ -39,7 +39,7 @@ def parquet_rows(schema: pa.Schema, stored: RawIOBase) -> Iterator[pa.RecordBatc
     """
     file = pq.ParquetFile(stored, buffer_size=_COLUMN_READ_BYTES, pre_buffer=False)
     where = places(schema, file.schema_arrow.names)
-    for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+    for batch in file.iter_batches(batch_size=_rows_at_once(file.metadata), use_threads=False):
         arrays = [
             pa.nulls(batch.num_rows, field.type)
             if place is None
@@ -47,6 +47,13 @@ def parquet_rows(schema: pa.Schema, stored: RawIOBase) -> Iterator[pa.RecordBatc
             for field, place in zip(schema, where, strict=True)
         ]
         yield from _small(batch_of(arrays, schema, batch.num_rows))
+
+
+def _rows_at_once(metadata: pq.FileMetaData) -> int:
+    """Return how many rows to decode at a time: fewer where they are wide."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    widest = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(BATCH_ROWS, _BATCH_BYTES // max(1, widest)))
 
 
 def _small(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

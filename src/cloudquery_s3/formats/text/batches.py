@@ -9,24 +9,27 @@ import pyarrow as pa
 from cloudquery_s3.table import same_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _ROWS: Final = 8192
 _BYTES: Final = 12 << 20
 """A call of a kernel costs some microseconds, so few rows are expensive; what a batch becomes on the way takes
 several times its bytes, so a large one is expensive as well."""
 _SMALL_BYTES: Final = 1 << 20
+_VIEWS: Final = (pa.string_view(), pa.binary_view())
 
 
 def rebatched(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the same rows in the same order, in batches of a few thousand rows and a few megabytes.
 
-    Neighbours are only put together if they have the same columns. A row is never divided, however large.
+    Neighbours are only put together if they have the same columns, and none that is yet to be written out: how large
+    that becomes is known where they were received, and they were cut there. A row is never divided, however large.
     """
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
-        if waiting and (rows >= _ROWS or size >= _BYTES or not same_columns(waiting[0].schema, batch.schema)):
+        full = rows >= _ROWS or size >= _BYTES or _refers(batch.schema)
+        if waiting and (full or not same_columns(waiting[0].schema, batch.schema)):
             yield from _divided(waiting, rows, size)
             waiting, rows, size = [], 0, 0
         waiting.append(batch)
@@ -34,6 +37,21 @@ def rebatched(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         size += _size(batch)
     if waiting:
         yield from _divided(waiting, rows, size)
+
+
+def _refers(fields: Iterable[pa.Field]) -> bool:
+    """Tell whether a type, at any depth, refers to values that it may refer to many times."""
+    types = pa.types
+    return any(
+        types.is_dictionary(kind)
+        or types.is_run_end_encoded(kind)
+        or types.is_union(kind)
+        or types.is_list_view(kind)
+        or types.is_large_list_view(kind)
+        or kind in _VIEWS
+        or _refers(kind.field(index) for index in range(kind.num_fields))
+        for kind in (field.type for field in fields)
+    )
 
 
 def _divided(batches: list[pa.RecordBatch], rows: int, size: int) -> Iterator[pa.RecordBatch]:
