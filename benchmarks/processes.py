@@ -70,9 +70,9 @@ def running(*arguments: str, environment: dict[str, str] | None = None) -> Itera
 
 
 @contextmanager
-def sink() -> Iterator[str]:
-    """Run the S3 server that keeps nothing; yields its address."""
-    with running("benchmarks.sink") as process:
+def sink(latency_s: float = 0.0) -> Iterator[str]:
+    """Run the S3 server that keeps nothing and answers after so long; yields its address."""
+    with running("benchmarks.sink", str(latency_s)) as process:
         yield f"http://127.0.0.1:{_line(process)}"
 
 

@@ -1,11 +1,12 @@
 """An S3 server that accepts every write and keeps nothing: what is measured against it is the client's cost.
 
-Run as a process of its own: `python -m benchmarks.sink` prints its port, then its CPU-seconds at the end of input.
+Run as a process of its own: `python -m benchmarks.sink [LATENCY_S]` prints its port, and ends with its input.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import sys
 from typing import Final
@@ -24,9 +25,13 @@ _COMPLETED: Final = (
 
 
 class Sink(asyncio.BufferedProtocol):
-    """One connection. Requests have a Content-Length, as every S3 client sends them that knows its sizes."""
+    """One connection. Requests have a Content-Length, as every S3 client sends them that knows its sizes.
 
-    def __init__(self) -> None:
+    Each is answered `latency_s` after its last byte has come.
+    """
+
+    def __init__(self, latency_s: float = 0.0) -> None:
+        self._latency_s = latency_s
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._filled = 0
@@ -70,23 +75,30 @@ class Sink(asyncio.BufferedProtocol):
     def _answer(self) -> None:
         method, path, _ = self._head.split(b"\r\n", 1)[0].split(b" ", 2)
         self._head = b""
-        if method == b"DELETE":
-            self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-            return
-        body = b"" if method != b"POST" else _CREATED if b"uploads" in path else _COMPLETED
-        self._transport.write(
-            b'HTTP/1.1 200 OK\r\nETag: "d41d8cd98f00b204e9800998ecf8427e"\r\nContent-Type: application/xml\r\n'
-            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-        )
+        answer = _answer_to(method, path)
+        if self._latency_s:
+            asyncio.get_running_loop().call_later(self._latency_s, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
 
 
-async def _serve() -> None:
+def _answer_to(method: bytes, path: bytes) -> bytes:
+    if method == b"DELETE":
+        return b"HTTP/1.1 204 No Content\r\n\r\n"
+    body = b"" if method != b"POST" else _CREATED if b"uploads" in path else _COMPLETED
+    return (
+        b'HTTP/1.1 200 OK\r\nETag: "d41d8cd98f00b204e9800998ecf8427e"\r\nContent-Type: application/xml\r\n'
+        b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    )
+
+
+async def _serve(latency_s: float) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Sink, "127.0.0.1", 0)
+    server = await loop.create_server(functools.partial(Sink, latency_s), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))

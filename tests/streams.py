@@ -47,6 +47,7 @@ def stream(store: MemoryStore, **settings: Any) -> Iterator[StreamWriter]:
         new_id=lambda: str(next(ids)),
         publishers=settings.get("publishers", ()),
         empty_objects=settings.get("empty_objects", False),
+        max_open_partitions=settings.get("max_open_partitions", 100),
     )
     yield StreamWriter(context, WriteStart("write", NOW), on_fatal=settings.get("on_fatal", lambda: None))
     pools.close()

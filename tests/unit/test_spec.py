@@ -58,6 +58,7 @@ def test_defaults() -> None:
         "max_backoff": 30,
         "part_size": 5_242_880,
         "memory_budget": 335_544_320,
+        "max_open_partitions": 100,
         "upload_concurrency": 32,
         "gzip_level": None,
     }
@@ -85,6 +86,7 @@ def test_everything_set() -> None:
         "max_backoff": 0,
         "part_size": MAX_PART_SIZE,
         "memory_budget": 1,
+        "max_open_partitions": 7,
         "upload_concurrency": 64,
         "gzip_level": 1,
     }
@@ -208,6 +210,8 @@ NAMED: list[tuple[str, dict[str, Any], str]] = [
     ("part_size", {"part_size": -1}, "S3's minimum is 5242880"),
     ("part_size", {"part_size": MAX_PART_SIZE + 1}, "is more than S3 allows"),
     ("memory_budget", {"memory_budget": 0}, "must be more than 0"),
+    ("max_open_partitions", {"max_open_partitions": 0}, "must be more than 0"),
+    ("path", {"path": "{{TABLE}}/{{COLUMN:r}}", "no_rotate": True}, "must contain {{UUID}} beside {{COLUMN:r}}"),
     ("upload_concurrency", {"upload_concurrency": 0}, "must be from 1 to 1024"),
     ("upload_concurrency", {"upload_concurrency": 1025}, "must be from 1 to 1024"),
     ("gzip_level", {"compression": "gzip", "gzip_level": 0}, "must be from 1"),

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cloudquery_s3.object_key import PLACEHOLDERS
+from cloudquery_s3.object_key import PLACEHOLDER_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Policy = dict[str, Any]
 
-_PLACEHOLDER: Final = re.compile("|".join(map(re.escape, PLACEHOLDERS)))
 _WILDCARDS: Final = str.maketrans({"*": "${*}", "?": "${?}", "$": "${$}"})
 _TEST: Final = {"{{TABLE}}": "TEST_TABLE", "{{TABLE_HYPHEN}}": "TEST-TABLE", "{{UUID}}": "TEST_UUID"}
 
@@ -86,8 +85,8 @@ def _partition(region: str) -> str:
 def _pattern(spec: Spec, known: Mapping[str, str]) -> str:
     """Return the path with `*` for what varies, as IAM matches keys."""
     values = {"{{FORMAT}}": spec.file_format, **known}
-    fixed = _PLACEHOLDER.split(spec.path)
-    varying = [values.get(name, "*") for name in _PLACEHOLDER.findall(spec.path)]
+    fixed = PLACEHOLDER_PATTERN.split(spec.path)
+    varying = [values.get(name, "*") for name in PLACEHOLDER_PATTERN.findall(spec.path)]
     parts = [fixed[0].translate(_WILDCARDS)]
     for value, literal in zip(varying, fixed[1:], strict=True):
         parts += [value, literal.translate(_WILDCARDS)]

@@ -7,7 +7,7 @@ headers alone (a few µs each) and `decode` does the rest, many messages at a ti
 from cloudquery_s3.ipc.answer import RequestedSchema
 from cloudquery_s3.ipc.decoding import decode
 from cloudquery_s3.ipc.reader import IpcReader
-from cloudquery_s3.ipc.received import ReceivedBatch
+from cloudquery_s3.ipc.received import DecodedMessage, ReceivedBatch
 from cloudquery_s3.ipc.undecoded import UndecodedPayload
 
-__all__ = ["IpcReader", "ReceivedBatch", "RequestedSchema", "UndecodedPayload", "decode"]
+__all__ = ["DecodedMessage", "IpcReader", "ReceivedBatch", "RequestedSchema", "UndecodedPayload", "decode"]

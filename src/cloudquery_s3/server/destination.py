@@ -117,6 +117,7 @@ def write_context(spec: Spec, store: ObjectStore, *, file_format: Format, sync_i
         fixed_keys=_FIXED_KEYS.of(bucket=f"{spec.endpoint}/{spec.bucket}", sync_id=sync_id),
         now=_now,
         new_id=lambda: str(uuid.uuid4()),
+        max_open_partitions=spec.max_open_partitions,
         empty_objects=spec.write_empty_objects_for_empty_tables,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 import yaml
 from pydantic import BaseModel
 
-from cloudquery_s3.object_key import MAX_KEY_BYTES, PLACEHOLDERS
+from cloudquery_s3.object_key import MAX_KEY_BYTES, NULL_PARTITION, PARTITION_PLACEHOLDERS, PLACEHOLDERS
 from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.model import Options
 from cloudquery_s3.spec.option import Option
@@ -54,6 +54,13 @@ Names are case-sensitive; an unknown `{{{{X}}}}` stays in the key as it is, with
 pass: a table's name that looks like a placeholder is a name. `%` and `/` in a table's name or a sync id become `%25`
 and `%2F`, and a segment that would be `.` or `..` becomes `%2E` or `%2E%2E`: a key never leaves the path's prefix. A
 key has at most {MAX_KEY_BYTES} bytes; a table that needs more fails, and says so."""
+
+_ON_PARTITIONS: Final = f"""\
+Rows with different values of these columns go to different keys; each partition has an open object of its own, which
+ends by the same limits. `{{{{UUID}}}}` must be in the path. NULL, an empty text, and a column that a table does not
+have are `{NULL_PARTITION}`; other values are escaped as Hive does it. The values stay in the files too. A
+column of another type fails its table, and so do more than 10,000 distinct values in one sync. See
+[Partitions](path.md#partitions)."""
 
 _INTERPLAY: Final = """\
 ## How options go together
@@ -123,7 +130,9 @@ def _row(*cells: str) -> str:
 def _placeholders() -> str:
     rows = (_row(f"`{name}`", meaning) for name, meaning in PLACEHOLDERS.items())
     table = (_row("placeholder", "stands for"), _row("---", "---"), *rows)
-    return "\n".join(("## Placeholders in `path`", "", *table, "", _ON_PLACEHOLDERS))
+    by_column = (_row(f"`{{{{{kind}:name}}}}`", meaning) for kind, meaning in PARTITION_PLACEHOLDERS.items())
+    columns = (_row("with a column's name", "stands for"), _row("---", "---"), *by_column)
+    return "\n".join(("## Placeholders in `path`", "", *table, "", _ON_PLACEHOLDERS, "", *columns, "", _ON_PARTITIONS))
 
 
 def _sections() -> Iterator[str]:

@@ -293,6 +293,16 @@ class Options(OptionGroup):
             default_text="`335544320` (320 MiB)",
         ),
     ] = 320 * 1024 * 1024
+    max_open_partitions: Annotated[
+        int,
+        Option(
+            "How many partitions of one table may have an open object at the same time, where `path` has columns. "
+            "Above that, the object that was opened first ends.",
+            example=500,
+            nullable=True,
+            schema={"minimum": 1},
+        ),
+    ] = 100
     upload_concurrency: Annotated[
         int,
         Option(

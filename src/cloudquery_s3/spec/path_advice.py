@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from cloudquery_s3.object_key import PLACEHOLDERS
+from cloudquery_s3.object_key import PARTITION_PLACEHOLDERS, PLACEHOLDER_PATTERN, PLACEHOLDERS
 from cloudquery_s3.spec.decode import quoted, suggestion
 
 if TYPE_CHECKING:
@@ -93,8 +93,9 @@ def _clashes(path: str, columns: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _unknown_placeholders(path: str) -> Iterator[str]:
     for name in _IN_BRACES.findall(path):
-        if name not in PLACEHOLDERS:
-            yield f"path: {quoted(name)} is not a placeholder{suggestion(name, PLACEHOLDERS)}; it stays as it is"
+        if not PLACEHOLDER_PATTERN.fullmatch(name):
+            known = [*PLACEHOLDERS, *(f"{{{{{kind}:column}}}}" for kind in PARTITION_PLACEHOLDERS)]
+            yield f"path: {quoted(name)} is not a placeholder{suggestion(name, known)}; it stays as it is"
 
 
 def _ending(path: str, file_format: str, *, appended: bool) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from urllib.parse import urlsplit
 
 from cloudquery_s3.errors import SpecError
-from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes
+from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes, partition_fields
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.file_format import CsvSpec, FormatName, ParquetSpec, ParquetVersion, RootRepetition
@@ -103,6 +103,9 @@ def _batching(options: Options) -> Iterator[SpecError]:
     for name in _BATCH_FIELDS:
         if options.no_rotate and name in options.model_fields_set and _limit(options, name) > 0:
             yield SpecError("has no meaning with no_rotate: true; remove one of the two", field=name)
+    if not has_uuid and (fields := partition_fields(options.path)):
+        used = f"{{{{{fields[0].kind}:{fields[0].column}}}}}"
+        yield SpecError(f"must contain {{{{UUID}}}} beside {used}: a partition has many objects; add it", field="path")
     if batching(options) and not has_uuid:
         yield SpecError(
             "must contain {{UUID}}, or objects of one table would replace each other; add it, or write no_rotate: true",
@@ -148,6 +151,8 @@ def _uploads(options: Options) -> Iterator[SpecError]:
         yield SpecError("is more than S3 allows: 5368709120 (5 GiB) at most", field="part_size")
     if options.memory_budget < 1:
         yield SpecError("must be more than 0; write a number of bytes, such as 201326592", field="memory_budget")
+    if options.max_open_partitions < 1:
+        yield SpecError("must be more than 0; the default is 100", field="max_open_partitions")
     if not 1 <= options.upload_concurrency <= _MAX_UPLOADS:
         yield SpecError("must be from 1 to 1024; the default is 32", field="upload_concurrency")
     if options.gzip_level is not None and not 1 <= options.gzip_level <= _MAX_GZIP_LEVEL:

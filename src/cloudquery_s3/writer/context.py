@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST_PIECE_BYTES: Final = 64 << 20
 _PIECES_IN_BUDGET: Final = 16
 
+_SPLIT_DELAY_S: Final = 1.0
+
 LEAST_PIECE_BYTES: Final = 1 << 20
 """Fewer Arrow bytes are not encoded on their own: Parquet would be a heap of small row groups."""
 
@@ -42,6 +44,7 @@ class WriteContext:
         new_id: a fresh UUID, for `{{UUID}}`.
         publishers: make what publishes each Write, in this order.
         empty_objects: whether a migrated table without rows leaves an empty object.
+        max_open_partitions: how many objects of one table may take rows at a time.
     """
 
     template: PathTemplate
@@ -56,6 +59,17 @@ class WriteContext:
     new_id: Callable[[], str]
     publishers: Sequence[PublisherFactory] = ()
     empty_objects: bool = False
+    max_open_partitions: int = 100
+
+    @property
+    def split_delay_s(self) -> float:
+        """How long rows may wait to be split by partition, in seconds; 0 or less: until there are enough."""
+        return min(_SPLIT_DELAY_S, self.timeout_s / 2)
+
+    @property
+    def object_timeout_s(self) -> float:
+        """How old an object may become, in seconds: `timeout_s` less what its first row may have waited before."""
+        return self.timeout_s - self.split_delay_s if self.template.partition_fields else self.timeout_s
 
     @property
     def piece_bytes(self) -> int:

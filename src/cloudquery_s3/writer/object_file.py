@@ -31,6 +31,7 @@ class ObjectFile:
         key: where the object will be.
         alterations: cells that were not written as they came.
         origin: where the rows encoded so far came from.
+        cancellation: is set when the object is given up.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class ObjectFile:
         self._schema = schema
         self._format = file_format
         self._encoder: Encoder | None = None
-        self._cancellation = cancellation
+        self.cancellation = cancellation
         self._upload = store.open(key, cancellation)
 
     @property
@@ -65,7 +66,7 @@ class ObjectFile:
             EncodeError: the rows are not what their header promised, or cannot be written in this format.
             ObjectCancelledError: the object was given up.
         """
-        self._cancellation.check()
+        self.cancellation.check()
         with self._guard():
             decoded = decode(batches)
             batches.clear()
@@ -79,7 +80,7 @@ class ObjectFile:
             EncodeError: its last bytes cannot be made.
             ObjectCancelledError: the object was given up.
         """
-        self._cancellation.check()
+        self.cancellation.check()
         with self._guard():
             return self._opened().finish()
 
@@ -90,7 +91,7 @@ class ObjectFile:
             StoreError: a part could not be stored.
             ObjectCancelledError: the object was given up.
         """
-        self._cancellation.check()
+        self.cancellation.check()
         self._upload.write(chunks)
         if flush:
             self._upload.flush()
@@ -102,7 +103,7 @@ class ObjectFile:
             StoreError: the store did not take it.
             ObjectCancelledError: the object was given up.
         """
-        self._cancellation.check()
+        self.cancellation.check()
         self._upload.write(chunks)
         return self._upload.commit()
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.ipc import ReceivedBatch
     from cloudquery_s3.writer.budget import Reservation
     from cloudquery_s3.writer.object_file import ObjectFile
+    from cloudquery_s3.writer.partitioning import Partition
 
 _Result = TypeVar("_Result")
 
@@ -49,6 +49,7 @@ class OpenObject:
 
     Attributes:
         table: whose rows they are.
+        partition: the values of the columns in its key.
         schema: of the rows that it was opened for.
         file: makes and sends its bytes.
         opened_at: when its first row came.
@@ -61,13 +62,14 @@ class OpenObject:
         self,
         *,
         table: str,
+        partition: Partition,
         schema: pa.Schema,
         file: ObjectFile,
         opened_at: datetime,
         reservation: Reservation,
-        cancellation: Cancellation,
     ) -> None:
         self.table = table
+        self.partition = partition
         self.schema = schema
         self.file = file
         self.opened_at = opened_at
@@ -86,7 +88,6 @@ class OpenObject:
         self._closed = False
         self._jobs: set[Future[Any]] = set()
         self._reservation = reservation
-        self._cancellation = cancellation
 
     @property
     def sendable_bytes(self) -> int:
@@ -116,7 +117,7 @@ class OpenObject:
         """Give the object up: its pipeline leaves nothing behind, unless the store has acknowledged the object."""
         if self._closed:
             return
-        self._cancellation.cancel()
+        self.file.cancellation.cancel()
         self.send(last=True)
         for job in tuple(self._jobs):
             job.cancel()
@@ -128,7 +129,7 @@ class OpenObject:
             ObjectCancelledError: the object was given up.
         """
         piece = await self._pieces.get()
-        self._cancellation.check()
+        self.file.cancellation.check()
         return piece
 
     def encoded(self, piece: Piece, size_bytes: int) -> None:
@@ -157,7 +158,7 @@ class OpenObject:
         try:
             return await asyncio.wrap_future(job)
         except asyncio.CancelledError:
-            if not self._cancellation.cancelled:
+            if not self.file.cancellation.cancelled:
                 raise
             raise ObjectCancelledError from None
         finally:

@@ -11,7 +11,6 @@ from cloudquery_s3.committed import CommittedObject
 from cloudquery_s3.errors import PluginError
 
 if TYPE_CHECKING:
-    from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.formats.encoder import EncodedFile
     from cloudquery_s3.stores.object_store import StoredObject
@@ -34,14 +33,11 @@ class ObjectPipeline:
     The next piece is encoded while the one before is uploaded.
     """
 
-    def __init__(
-        self, opened: OpenObject, *, context: WriteContext, gate: AccessGate, cancellation: Cancellation
-    ) -> None:
+    def __init__(self, opened: OpenObject, *, context: WriteContext, gate: AccessGate) -> None:
         self._opened = opened
         self._file: ObjectFile = opened.file
         self._context = context
         self._gate = gate
-        self._cancellation = cancellation
         self._uploading: asyncio.Task[None] | None = None
         self._failure: PluginError | None = None
 
@@ -70,7 +66,7 @@ class ObjectPipeline:
             encoded = await self._encode(piece)
             if self._uploading is not None:
                 await self._uploading
-                self._cancellation.check()
+                self._file.cancellation.check()
             if encoded.file is not None:
                 return self._record(encoded.file, await self._commit(encoded))
             self._uploading = asyncio.ensure_future(self._upload(piece, encoded))
@@ -85,9 +81,11 @@ class ObjectPipeline:
     async def _upload(self, piece: Piece, encoded: _Encoded) -> None:
         upload = partial(self._file.upload, encoded.chunks, flush=piece.flush)
         try:
-            await self._opened.run(self._context.pools.upload, partial(self._gate.send, upload, self._cancellation))
+            await self._opened.run(
+                self._context.pools.upload, partial(self._gate.send, upload, self._file.cancellation)
+            )
         except PluginError as error:
-            if not self._cancellation.cancelled:
+            if not self._file.cancellation.cancelled:
                 self._failure = error
                 self._opened.cancel()  # nobody waits for this upload before the next piece has come
             return
@@ -97,7 +95,7 @@ class ObjectPipeline:
         commit = partial(self._file.commit, encoded.chunks)
         with self._claim():
             return await self._opened.run(
-                self._context.pools.upload, partial(self._gate.store, commit, self._cancellation)
+                self._context.pools.upload, partial(self._gate.store, commit, self._file.cancellation)
             )
 
     def _claim(self) -> AbstractContextManager[None]:
@@ -106,6 +104,7 @@ class ObjectPipeline:
         return self._context.fixed_keys.claimed(self._opened.table, self._file.key, self._file.origin)
 
     def _record(self, file: EncodedFile, stored: StoredObject) -> CommittedObject:
+        fields = self._context.template.partition_fields
         return CommittedObject(
             table=self._opened.table,
             key=stored.key,
@@ -114,7 +113,7 @@ class ObjectPipeline:
             checksum=stored.checksum,
             rows=file.rows,
             schema=self._opened.schema,
-            partition={},
+            partition={field.name: value for field, value in zip(fields, self._opened.partition, strict=True)},
             opened_at=self._opened.opened_at,
             committed_at=self._context.now(),
             statistics=file.statistics,

@@ -20,7 +20,9 @@ from cloudquery_s3.errors import (
     WriteFailedError,
     WriteModeError,
 )
+from cloudquery_s3.formats.columns.names import name_warnings
 from cloudquery_s3.ipc import IpcReader, UndecodedPayload
+from cloudquery_s3.spec.path_advice import table_advice
 from cloudquery_s3.table import asks_for_upserts, table_name
 from cloudquery_s3.writer.access_gate import AccessGate
 from cloudquery_s3.writer.summary import WriteSummary
@@ -281,7 +283,14 @@ class StreamWriter:
             writer = self._tables[name] = TableWriter(name, self._context, self._gate, self)
             self.summary.table(name)
             self._claim_key(name)
+            if schema is not None:
+                self._advise(name, schema)
         return writer
+
+    def _advise(self, table: str, schema: pa.Schema) -> None:
+        """Log what readers of the table will stumble over."""
+        for advice in (*name_warnings(schema), *table_advice(self._context.template.path, table, schema.names)):
+            log.warning("%s", advice, extra={"table": table})
 
     def _claim_key(self, table: str) -> None:
         """Fail a table whose fixed key another table has: one would replace the other (`a-b` and `a_b`)."""

@@ -1,194 +1,143 @@
-"""One table of one Write: its open object, and when that ends."""
+"""One table of one Write: its partitions, each with an open object."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import TYPE_CHECKING, Protocol
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
 
-from cloudquery_s3.cancellation import Cancellation
-from cloudquery_s3.errors import ObjectCancelledError, PluginError, SchemaDriftError, TableError
-from cloudquery_s3.table import same_columns
-from cloudquery_s3.writer.context import LEAST_PIECE_BYTES
-from cloudquery_s3.writer.object_file import ObjectFile
-from cloudquery_s3.writer.open_object import OpenObject
-from cloudquery_s3.writer.pipeline import ObjectPipeline
+from cloudquery_s3.errors import TableError
+from cloudquery_s3.writer.partition_writer import PartitionWriter
+from cloudquery_s3.writer.splitter import Splitter
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cloudquery_s3.committed import CommittedObject
     from cloudquery_s3.ipc import ReceivedBatch
     from cloudquery_s3.writer.access_gate import AccessGate
     from cloudquery_s3.writer.context import WriteContext
+    from cloudquery_s3.writer.partition_writer import ObjectEvents
+    from cloudquery_s3.writer.partitioning import Partition
 
-log = logging.getLogger(__name__)
-
-
-class TableEvents(Protocol):
-    """Who wants to know how a table's objects end."""
-
-    def committed(self, record: CommittedObject) -> None:
-        """An object is in the bucket."""
-
-    def failed(self, table: str, error: Exception) -> None:
-        """An object is given up: its rows are not in the bucket."""
+MOST_PARTITIONS: Final = 10_000
+"""More distinct values of the columns in its keys fail a table: each has objects of its own."""
 
 
 class TableWriter:
-    """Appends a table's rows to its open object, and ends that where the rules say.
+    """Hands a table's rows to their partitions. Lives on the event loop.
 
-    Lives on the event loop. Rows keep their order within an object; several objects may be on their way at once.
+    Where keys have columns, rows are split on workers first, several messages at a time (`Splitter`). No more than
+    `max_open_partitions` objects are open at a time: above that the one that was opened first ends.
     """
 
-    def __init__(self, name: str, context: WriteContext, gate: AccessGate, events: TableEvents) -> None:
+    def __init__(self, name: str, context: WriteContext, gate: AccessGate, events: ObjectEvents) -> None:
         self.name = name
         self._context = context
         self._gate = gate
         self._events = events
-        self._open: OpenObject | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._reserved: tuple[str, pa.Schema] | None = None
-        self._under_way: dict[asyncio.Task[None], OpenObject] = {}
-        self._has_objects = False
+        self._partitions: dict[Partition, PartitionWriter] = {}
+        self._seen: set[Partition] = set()
+        self._migrated: pa.Schema | None = None
         self._stopped = False
+        self._splitter: Splitter | None = None
+        if context.template.partition_fields:
+            self._splitter = Splitter(name, context, self._split, lambda error: events.failed(name, error))
 
     def reserve_key(self, schema: pa.Schema) -> None:
-        """Make sure that the table leaves an object, be it an empty one: the first key is drawn now.
+        """Make sure that the table leaves an object, be it an empty one: a key without columns is drawn now.
 
-        An empty object is only written when no row has come for it.
+        Raises:
+            TableError: the key cannot be used.
         """
-        if self._reserved is None and not self._has_objects:
-            self._reserved = (self._new_key(), schema)
+        if self._splitter is None:
+            self._partition(()).reserve_key(schema)
+        else:
+            self._migrated = schema
 
     def append(self, batch: ReceivedBatch) -> None:
         """Take rows, at least one; rows after `stop` are dropped.
 
         Raises:
-            SchemaDriftError: the columns changed, and the open object can neither hold both nor end.
+            TableError: a column of the keys has a type that makes none, or the columns changed, and the open object can
+                neither hold both nor end.
         """
         if self._stopped:
             return
-        if self._open is not None and not self._holds(self._open, batch.schema):
-            self.end_object()
-        for cut in self._context.policy.split(
-            rows=batch.rows,
-            size_bytes=batch.arrow_bytes,
-            held_rows=self._open.rows if self._open else 0,
-            held_bytes=self._open.size_bytes if self._open else 0,
-        ):
-            if cut.rows:
-                self._add(batch if cut.rows == batch.rows else batch.slice(cut.start, cut.rows))
-            if cut.closes:
-                self.end_object()
+        if self._splitter is not None:
+            self._splitter.add(batch)
+        else:
+            self._partition(()).append(batch)
 
     def encode(self) -> None:
-        """Have the rows encoded that the open object holds; it stays open, and nothing of it can be seen."""
-        if self._open is not None and self._open.pending_bytes:
-            self._open.send()
-
-    def end_object(self) -> None:
-        """End the open object, if there is one: it is on its way into the bucket."""
-        ended = self._take_open()
-        if ended is not None:
-            ended.send(last=True)
+        """Have the rows encoded that open objects hold; they stay open, and nothing of them can be seen."""
+        if self._splitter is not None:
+            self._splitter.send()
+        for writer in self._partitions.values():
+            writer.encode()
 
     async def finish(self) -> None:
-        """End the open object and wait until all of the table's objects have ended."""
-        if self._reserved is not None and not self._stopped:
-            self._open = self._new_object(self._reserved[1])
-        self.end_object()
+        """End the open objects and wait until all of the table's objects have ended."""
+        if self._splitter is not None:
+            self._splitter.send()
+            await self._splitter.settle()
+        if not self._stopped:
+            self._end_all()
         await self.settle()
 
     def stop(self) -> None:
         """Give up every object that the store has not acknowledged; take no more rows."""
         self._stopped = True
-        self._take_open()
-        for unfinished in self._under_way.values():
-            unfinished.cancel()
+        if self._splitter is not None:
+            self._splitter.stop()
+        for writer in self._partitions.values():
+            writer.stop()
 
     async def settle(self) -> None:
         """Return when every object has ended: each is in the bucket, or nothing of it is left."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        if self._splitter is not None:
+            await self._splitter.settle()
+        await asyncio.gather(*(writer.settle() for writer in tuple(self._partitions.values())))
 
-    def _take_open(self) -> OpenObject | None:
-        if self._timer is not None:
-            self._timer.cancel()
-        taken, self._open, self._timer = self._open, None, None
-        return taken
-
-    def _holds(self, open_object: OpenObject, schema: pa.Schema) -> bool:
-        if same_columns(open_object.schema, schema):
-            return True
-        if self._context.template.has_file_id:
-            return False
-        if not self._context.file_format.fixed_schema:
-            return True
-        raise SchemaDriftError(
-            self.name,
-            f"its columns changed during the sync, and {open_object.file.key} cannot hold both: "
-            "put {{UUID}} into 'path' and leave 'no_rotate' off, so that each set of columns gets objects of its own",
-        )
-
-    def _add(self, batch: ReceivedBatch) -> None:
-        if self._open is None:
-            self._open = self._new_object(batch.schema)
-        self._open.add(batch)
-        if self._open.pending_bytes >= self._context.piece_bytes:
-            self._open.send()
-
-    def _evict(self) -> bool:
-        """Send on what is held: as an object of its own where keys are unique, else as a piece of the open one."""
-        if self._context.template.has_file_id:
-            self.end_object()
-        elif self._open is not None and self._open.sendable_bytes >= LEAST_PIECE_BYTES:
-            self._open.send(flush=True)
-        else:
-            return False
-        return True
-
-    def _new_key(self) -> str:
-        return self._context.template.render(self.name, file_id=self._context.new_id(), now=self._context.now())
-
-    def _new_object(self, schema: pa.Schema) -> OpenObject:
-        key = self._reserved[0] if self._reserved else self._new_key()
-        self._reserved = None
-        self._has_objects = True
-        context, cancellation = self._context, Cancellation()
-        opened = OpenObject(
-            table=self.name,
-            schema=schema,
-            file=ObjectFile(
-                table=self.name,
-                key=key,
-                schema=schema,
-                file_format=context.file_format,
-                store=context.store,
-                cancellation=cancellation,
-            ),
-            opened_at=context.now(),
-            reservation=context.budget.reserve(self._evict),
-            cancellation=cancellation,
-        )
-        pipeline = ObjectPipeline(opened, context=context, gate=self._gate, cancellation=cancellation)
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(self._run(pipeline, key))
-        self._under_way[task] = opened
-        task.add_done_callback(self._under_way.pop)
-        if context.timeout_s > 0:
-            self._timer = loop.call_later(context.timeout_s, self.end_object)
-        return opened
-
-    async def _run(self, pipeline: ObjectPipeline, key: str) -> None:
+    def _end_all(self) -> None:
         try:
-            record = await pipeline.run()
-        except ObjectCancelledError:
-            pass  # whoever gave it up knows why
-        except PluginError as error:
+            if self._migrated is not None and not self._seen:
+                nowhere = (None,) * len(self._context.template.partition_fields)
+                self._partition(nowhere).reserve_key(self._migrated)
+            for writer in tuple(self._partitions.values()):
+                writer.finish()
+        except TableError as error:
             self._events.failed(self.name, error)
-        except Exception as error:
-            log.exception("an error that this plugin does not know", extra={"table": self.name, "key": key})
-            self._events.failed(self.name, TableError(self.name, f"{type(error).__name__}: {error}"))
-        else:
-            self._events.committed(record)
+
+    def _split(self, partition: Partition, batch: ReceivedBatch) -> None:
+        """Append rows to their partition; see `append` for what it raises."""
+        if self._stopped:
+            return
+        self._seen.add(partition)
+        if len(self._seen) > MOST_PARTITIONS:
+            columns = ", ".join(field.column for field in self._context.template.partition_fields)
+            problem = f"its rows have more than {MOST_PARTITIONS:,} distinct values of {columns}, which 'path' has"
+            raise TableError(self.name, f"{problem}: each gets objects of its own; use columns with fewer values")
+        if not self._is_open(partition):
+            self._end_oldest()
+        self._partition(partition).append(batch)
+
+    def _is_open(self, partition: Partition) -> bool:
+        writer = self._partitions.get(partition)
+        return writer is not None and writer.opened_at is not None
+
+    def _end_oldest(self) -> None:
+        """Make room for another open object, and forget partitions that have none."""
+        opened = [(writer.opened_at, writer) for writer in self._partitions.values() if writer.opened_at is not None]
+        if len(opened) < self._context.max_open_partitions:
+            return
+        min(opened, key=itemgetter(0))[1].end_object()
+        for partition in [partition for partition, writer in self._partitions.items() if writer.is_idle]:
+            del self._partitions[partition]
+
+    def _partition(self, partition: Partition) -> PartitionWriter:
+        writer = self._partitions.get(partition)
+        if writer is None:
+            writer = self._partitions[partition] = PartitionWriter(
+                self.name, partition, context=self._context, gate=self._gate, events=self._events
+            )
+        return writer
