@@ -11,8 +11,9 @@ import zlib
 from typing import TYPE_CHECKING, Final, cast
 
 import pyarrow as pa
-from isal import igzip, igzip_lib
+from isal import igzip_lib
 
+from cloudquery_s3.formats.codecs import opened
 from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.reading.columns import UnreadableError, batch_of, described
 from cloudquery_s3.formats.reading.csv_rows import csv_rows
@@ -25,7 +26,6 @@ __all__ = ["UnreadableError", "read_rows"]
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import RawIOBase
-    from typing import BinaryIO
 
     from cloudquery_s3.spec import Spec
 
@@ -78,24 +78,18 @@ def _core_rows(spec: Spec, schema: pa.Schema, stored: RawIOBase) -> Iterator[pa.
     details = spec.format_spec
     if isinstance(details, ParquetSpec):
         return parquet_rows(schema, stored)
-    file = _opened(stored, gzipped=spec.compression == "gzip")
+    file = opened(io.BufferedReader(stored, READ_AHEAD_BYTES), spec.compression)
     if isinstance(details, CsvSpec):
         return csv_rows(schema, file, delimiter=details.delimiter, has_header=not details.skip_header)
     return json_rows(schema, file)
-
-
-def _opened(stored: RawIOBase, *, gzipped: bool) -> BinaryIO:
-    file: BinaryIO = io.BufferedReader(stored, READ_AHEAD_BYTES)
-    if not gzipped:
-        return file
-    unpacked: BinaryIO = igzip.IGzipFile(fileobj=file)
-    return unpacked
 
 
 def _as_requested(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """Return an array of a core type in the type that it is the core of."""
     if array.type == kind:
         return array
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.ExtensionArray.from_storage(kind, _as_requested(array, kind.storage_type))
     if pa.types.is_run_end_encoded(kind):
         return pa.RunEndEncodedArray.from_arrays(
             pa.array(range(1, len(array) + 1), kind.run_end_type), _as_requested(array, kind.value_type)
