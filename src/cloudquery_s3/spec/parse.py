@@ -81,7 +81,7 @@ class Spec(Options):
 
 def file_format(options: Options) -> str:
     """Return what takes the place of `{{FORMAT}}`: `json`, `csv.gz`, `csv.zst`."""
-    return options.format + COMPRESSION_SUFFIXES[options.compression]
+    return options.format + COMPRESSION_SUFFIXES.get(options.compression, "")
 
 
 def _raise_first(problems: Iterator[SpecError]) -> None:

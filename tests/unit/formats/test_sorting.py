@@ -76,7 +76,7 @@ def test_every_format_is_sorted(column: pa.Array, options: dict[str, Any]) -> No
     batch = pa.record_batch([column, pa.array([0, 1])], ["key", "n"])
     chosen = spec(**options, sort_by=["key"])
     data = written(make_format(chosen), batch.slice(0, 1), batch.slice(1))
-    read = pa.Table.from_batches(list(read_rows(chosen, pa.schema([("n", pa.int64())]), data)))
+    read = pa.Table.from_batches(list(read_rows(chosen, pa.schema([("n", pa.int64())]), io.BytesIO(data))))
     assert read.column("n").to_pylist() == [1, 0]
 
 
@@ -135,7 +135,7 @@ def _bloom_filters(data: bytes) -> set[str]:
 @pytest.mark.parametrize(
     ("wanted", "columns"),
     [("auto", {"arn", "n"}), (["region", "missing", "tags"], {"region"}), (["arn"], {"arn"}), ([], set())],
-    ids=str,
+    ids=["auto", "some that are missing", "one", "none"],
 )
 def test_bloom_filters(wanted: str | list[str], columns: set[str], tmp_path: Path) -> None:
     """`auto` gives a filter to columns of mostly distinct values, a list to those of its columns that a table has."""
@@ -187,6 +187,6 @@ def test_zstd_is_read_by_others_and_back(form: str, tmp_path: Path) -> None:
     file.write_bytes(written(fmt, TABLE))
     rows = duckdb.read_json(str(file)) if form == "json" else duckdb.read_csv(str(file))
     assert rows.aggregate("sum(n)").fetchall() == [(TOTAL,)]
-    assert pa.Table.from_batches(list(read_rows(chosen, TABLE.schema, file.read_bytes()))).equals(
+    assert pa.Table.from_batches(list(read_rows(chosen, TABLE.schema, io.BytesIO(file.read_bytes())))).equals(
         pa.Table.from_batches([TABLE])
     )
