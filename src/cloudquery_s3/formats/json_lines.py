@@ -72,11 +72,11 @@ class _JsonLinesEncoder:
 class _Rows:
     """Renders batches of one schema."""
 
-    def __init__(self, style: Style, json_as_text: bool, schema: pa.Schema) -> None:  # noqa: FBT001 - for `partial`
+    def __init__(self, style: Style, as_text: bool, schema: pa.Schema) -> None:  # noqa: FBT001 - for `partial`
         self.schema = schema
         self.normalise = Normaliser(schema)
         columns = [
-            conversion_of(field, _as_text) if json_as_text else Conversion(field, None)
+            conversion_of(field, json_as_text) if as_text else Conversion(field, None)
             for field in self.normalise.schema
         ]
         self._converts = [column.convert for column in columns]
@@ -91,7 +91,7 @@ class _Rows:
         return self._objects.bytes(batch.columns, counters, batch.num_rows)
 
 
-def _as_text(field: pa.Field) -> Conversion | None:
+def json_as_text(field: pa.Field) -> Conversion | None:
     """Return how a field of JSON becomes one of strings that all hold JSON: a cell that is not is a JSON string."""
     if mark_of(field) != "json":
         return None

@@ -5,10 +5,12 @@ A new one is a compressor, a line here, and a name and a suffix in `spec.model`.
 
 from __future__ import annotations
 
+import zlib
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from isal import igzip
+import zstandard
+from isal import igzip, igzip_lib
 
 from cloudquery_s3.formats.codecs import gzip, zstd
 from cloudquery_s3.formats.codecs.compressed import Compressed
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.formats.codecs.compressed import Compressor
     from cloudquery_s3.formats.encoder import Format
+
+
+BROKEN: Final[tuple[type[Exception], ...]] = (
+    cast("type[Exception]", igzip_lib.IsalError),  # its stub declares an instance
+    zlib.error,
+    zstandard.ZstdError,
+)
+"""What reading raises where a compressed object is none."""
 
 
 class _Codec(NamedTuple):
