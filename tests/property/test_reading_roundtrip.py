@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import specs
@@ -32,7 +32,10 @@ SPECS = {
         "csv-gzip": {"compression": "gzip", "format_spec": {"skip_header": True, "delimiter": "\t"}},
         "json": {},
         "json-gzip": {"compression": "gzip"},
+        "json-zstd": {"compression": "zstd", "format_spec": {"json_columns": "string", "timestamp_separator": " "}},
+        "csv-zstd": {"compression": "zstd", "format_spec": {"timestamp_separator": " "}},
         "parquet": {},
+        "parquet-portable": {"format_spec": {"types": "portable", "compression": "zstd"}},
     }.items()
 }
 
@@ -53,6 +56,7 @@ def read(name: str, schema: pa.Schema, data: bytes) -> Iterator[pa.RecordBatch]:
 @given(schema=schemas(), seed=st.integers(0, 2**32 - 1), size=st.integers(1, 20))
 def test_rows_come_back(name: str, schema: pa.Schema, seed: int, size: int) -> None:
     """What was written is what is read: values, order, nulls and schema, for every type without a dictionary."""
+    assume(name != "parquet-portable" or "timestamp[ns" not in str(schema))  # it has no nanoseconds, and counts that
     rows = batch(schema, size, np.random.default_rng(seed))
     back = pa.Table.from_batches(list(read(name, schema, written(name, rows))))
     back.validate(full=True)
@@ -108,7 +112,7 @@ def test_unions_are_refused() -> None:
 def test_tables_without_columns(name: str) -> None:
     """Rows without columns are counted."""
     rows = pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), 3, [None]))
-    if name == "parquet":
+    if name.startswith("parquet"):
         pytest.skip("Parquet has no rows without columns")
     assert sum(one.num_rows for one in read(name, rows.schema, written(name, rows))) == 3
 

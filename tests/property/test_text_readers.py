@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import json as arrow_json
 
-from cloudquery_s3.formats.codecs.gzip import Gzip
+from cloudquery_s3.formats.codecs import compressed
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.formats.json_lines import JsonLines
@@ -129,5 +129,5 @@ def test_duckdb_reads_gzip(tmp_path: Path, level: int) -> None:
     """DuckDB reads a compressed object of several compressed chunks."""
     rows = [{"n": number, "t": f"row {number}"} for number in range(30_000)]
     schema = pa.schema([SCHEMA.field("n"), SCHEMA.field("t")])
-    path = written(Gzip(JsonLines(), level), rows, schema, tmp_path / "rows.json.gz")
+    path = written(compressed(JsonLines(), "gzip", level), rows, schema, tmp_path / "rows.json.gz")
     assert in_duckdb("SELECT * FROM read_ndjson(?, columns = {n: 'BIGINT', t: 'VARCHAR'})", path) == rows

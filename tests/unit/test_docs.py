@@ -19,7 +19,7 @@ import cloudquery_s3
 import program
 from cloudquery_s3.commands.app import build_app
 from cloudquery_s3.commands.iam_policy import policies
-from cloudquery_s3.spec.file_format import CsvSpec, ParquetSpec
+from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.model import Credentials, Options, ServerSideEncryption
 from specs import parsed, written
 
@@ -34,7 +34,9 @@ HOUSEKEEPING = [*sorted((ROOT / ".github").rglob("*.yml")), ROOT / ".pre-commit-
 EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 
 OPTIONS = {
-    name for model in (Options, CsvSpec, ParquetSpec, Credentials, ServerSideEncryption) for name in model.model_fields
+    name
+    for model in (Options, CsvSpec, JsonSpec, ParquetSpec, Credentials, ServerSideEncryption)
+    for name in model.model_fields
 }
 OUTSIDE = {
     # the CLI's own keys, columns and tables
@@ -90,9 +92,10 @@ def test_specs_in_pages(block: str, tmp_path: Path) -> None:
 def without_clashes(excerpt: dict[str, Any]) -> dict[str, Any]:
     """Complete an excerpt of a spec, so that it can stand: with the format its details ask for, and a fitting path."""
     details = (excerpt.get("format_spec") or {}).keys()
+    needs_json = "json_columns" in details
     needs_parquet = details & ParquetSpec.model_fields.keys() or "write_empty_objects_for_empty_tables" in excerpt
     if "format" not in excerpt and (needs_parquet or details):
-        excerpt = {**excerpt, "format": "parquet" if needs_parquet else "csv"}
+        excerpt = {**excerpt, "format": "parquet" if needs_parquet else "json" if needs_json else "csv"}
     if "server_side_encryption_configuration" in excerpt:
         whole = {"server_side_encryption": "aws:kms"} | excerpt["server_side_encryption_configuration"]
         excerpt = {**excerpt, "server_side_encryption_configuration": whole}

@@ -60,7 +60,9 @@ def test_defaults() -> None:
         "memory_budget": 335_544_320,
         "max_open_partitions": 100,
         "upload_concurrency": 32,
+        "compression_level": None,
         "gzip_level": None,
+        "sort_by": [],
     }
     assert parsed().batch_timeout_s == 30.0
     assert parsed().warnings == ()
@@ -88,7 +90,8 @@ def test_everything_set() -> None:
         "memory_budget": 1,
         "max_open_partitions": 7,
         "upload_concurrency": 64,
-        "gzip_level": 1,
+        "compression_level": 1,
+        "sort_by": ["a", "b"],
     }
     spec = parsed(**changes)
     assert {name: getattr(spec, name) for name in changes} == changes
@@ -190,7 +193,7 @@ NAMED: list[tuple[str, dict[str, Any], str]] = [
     ("format_spec.delimitr", {"format": "csv", "format_spec": {"delimitr": ";"}}, "did you mean delimiter?"),
     ("format_spec.delimiter", {"format_spec": {"delimiter": ";"}}, "is not an option"),
     ("format_spec.skip_header", {"format": "csv", "format_spec": {"skip_header": "yes"}}, "must be true or false"),
-    ("compression", {"compression": "zip"}, "is not one of gzip"),
+    ("compression", {"compression": "zip"}, "is not one of gzip, zstd"),
     ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": ""}}, "exactly one"),
     ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": ",,"}}, "exactly one"),
     ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": "é"}}, "exactly one"),
@@ -216,6 +219,28 @@ NAMED: list[tuple[str, dict[str, Any], str]] = [
     ("upload_concurrency", {"upload_concurrency": 1025}, "must be from 1 to 1024"),
     ("gzip_level", {"compression": "gzip", "gzip_level": 0}, "must be from 1"),
     ("gzip_level", {"compression": "gzip", "gzip_level": 10}, "must be from 1"),
+    ("compression_level", {"compression": "gzip", "compression_level": 10}, "must be from 1 (fast) to 9"),
+    ("compression_level", {"compression": "zstd", "compression_level": 23}, "must be from 1 (fast) to 22"),
+    ("compression_level", {"compression": "zstd", "compression_level": 0}, "must be from 1"),
+    (
+        "compression_level",
+        {"format": "parquet", "format_spec": {"compression": "gzip"}, "compression_level": 10},
+        "must be from 1 (fast) to 9",
+    ),
+    (
+        "format_spec.compression",
+        {"format": "parquet", "format_spec": {"compression": "brotli"}},
+        "is not one of snappy, zstd, gzip, lz4, none",
+    ),
+    ("format_spec.types", {"format": "parquet", "format_spec": {"types": "safe"}}, "is not one of arrow, portable"),
+    ("format_spec.json_columns", {"format_spec": {"json_columns": "text"}}, "is not one of value, string"),
+    ("format_spec.timestamp_separator", {"format_spec": {"timestamp_separator": "t"}}, "is not one of T"),
+    ("sort_by", {"sort_by": "a"}, "must be a list of strings, not a string"),
+    (
+        "format_spec.bloom_filters",
+        {"format": "parquet", "format_spec": {"bloom_filters": 1}},
+        "must be a list of strings",
+    ),
     ("content_type", {"content_type": "text/plain\r\nx-amz-acl: public-read"}, "must not contain a line end"),
     ("bucket", {"bucket": "s3://b"}, "is the bucket's name alone"),
     ("endpoint", {"endpoint": "localhost:9000"}, "write it as https://host:port"),
@@ -322,6 +347,24 @@ def test_sync_id() -> None:
         ({"part_size": 1}, "part_size", MIN_PART_SIZE, "part_size: 1 is below S3's minimum; 5242880 (5 MiB) is used"),
         ({"aws_debug": True}, "aws_debug", True, "aws_debug: requests to AWS are logged, without bodies"),
         ({"gzip_level": 3}, "gzip_level", 3, "gzip_level: has no effect without compression: gzip"),
+        (
+            {"gzip_level": 3, "compression": "gzip"},
+            "compression_level",
+            3,
+            "gzip_level: is called compression_level now; rename it",
+        ),
+        (
+            {"gzip_level": 3, "compression_level": 4, "compression": "gzip"},
+            "compression_level",
+            4,
+            "gzip_level: has no effect beside compression_level",
+        ),
+        (
+            {"compression_level": 3},
+            "compression_level",
+            3,
+            "compression_level: has no effect without a codec that has levels",
+        ),
         ({"path": "{{DATE}}/{{TABLE}}/{{UUID}}"}, "format", "json", 'path: "{{DATE}}" is not a placeholder'),
         (
             {"path": "{{UUID}}", "compression": "gzip"},
@@ -389,7 +432,7 @@ def test_no_secret_in_repr() -> None:
     assert "hunter2" not in str(problem(endpoint="http://a:hunter2@h"))
 
 
-@pytest.mark.parametrize(("compression", "file_format"), [("", "csv"), ("gzip", "csv.gz")])
+@pytest.mark.parametrize(("compression", "file_format"), [("", "csv"), ("gzip", "csv.gz"), ("zstd", "csv.zst")])
 def test_file_format(compression: str, file_format: str) -> None:
     """`{{FORMAT}}` is the format, with `.gz` when compressed."""
     assert parsed(format="csv", compression=compression).file_format == file_format

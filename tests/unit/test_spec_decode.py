@@ -46,12 +46,13 @@ STRINGS = [name for name, info in Options.model_fields.items() if info.annotatio
 NUMBERS = [name for name, info in Options.model_fields.items() if info.annotation in (int, int | None)]
 SWITCHES = [name for name, info in Options.model_fields.items() if info.annotation is bool]
 CHOICES = ["format", "compression", "acl", "request_checksums"]
+LISTS = [name for name, info in Options.model_fields.items() if info.annotation == list[str]]
 OBJECTS = ["format_spec", "credentials", "server_side_encryption_configuration"]
 
 
 def test_every_option_has_a_kind() -> None:
     """The kinds that are tried below are all the options' kinds."""
-    assert sorted(STRINGS + NUMBERS + SWITCHES + CHOICES + OBJECTS) == sorted(Options.model_fields)
+    assert sorted(STRINGS + NUMBERS + SWITCHES + CHOICES + LISTS + OBJECTS) == sorted(Options.model_fields)
 
 
 WRONG = [
@@ -61,6 +62,7 @@ WRONG = [
         for name in NUMBERS
         for value in ("1", True, 5.3, 1e3, 2**63, -(2**63) - 1, [], {})
     ),
+    *((name, value, "a list of strings") for name in LISTS for value in (1, "x", {}, True)),
     *((name, value, "true or false") for name in SWITCHES for value in (1, 0, "true", [], {})),
     *((name, value, "an object of named values") for name in OBJECTS for value in (1, "x", [], True)),
     *((f"credentials.{name}", 1, "a string") for name in Credentials.model_fields),
@@ -111,7 +113,7 @@ def test_keys_match_in_any_case() -> None:
     )
     assert spec.bucket == "b"
     assert spec.credentials == Credentials(local_profile="p")
-    assert spec.format_spec.model_dump() == {"delimiter": ";", "skip_header": False}
+    assert spec.format_spec.model_dump() == {"delimiter": ";", "skip_header": False, "timestamp_separator": "T"}
     assert spec.warnings == ()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from cloudquery_s3.object_key import PLACEHOLDERS
 from cloudquery_s3.spec import Spec
 from cloudquery_s3.spec.docs import spec_markdown
-from cloudquery_s3.spec.file_format import CsvSpec, ParquetSpec
+from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.model import Credentials, Options, ServerSideEncryption
 from cloudquery_s3.spec.schema import json_schema
 
@@ -32,7 +32,7 @@ def test_one_list_of_options() -> None:
 def test_nested_options() -> None:
     """Every option of a nested object has its section."""
     nested = {
-        "format_spec": (CsvSpec, ParquetSpec),
+        "format_spec": (CsvSpec, JsonSpec, ParquetSpec),
         "server_side_encryption_configuration": (ServerSideEncryption,),
         "credentials": (Credentials,),
     }

@@ -4,32 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudquery_s3.errors import SpecError
 from cloudquery_s3.formats.athena import Athena
-from cloudquery_s3.formats.codecs.gzip import DEFAULT_LEVEL, Gzip
+from cloudquery_s3.formats.codecs import compressed
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.json_lines import JsonLines
 from cloudquery_s3.formats.parquet import Parquet
+from cloudquery_s3.formats.parquet.bloom_filters import are_supported
+from cloudquery_s3.formats.sorting import Sorted
 from cloudquery_s3.spec import CsvSpec, ParquetSpec
 
 if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import Format
-    from cloudquery_s3.spec import FormatSpec, Spec
+    from cloudquery_s3.spec import Spec
 
 
 def make_format(spec: Spec) -> Format:
-    """Return the format that a spec asks for: the file format, compressed if it says so, after Athena's rewriting.
+    """Return the format that a spec asks for: rows are sorted, then rewritten for Athena, encoded, compressed.
 
     Its `content_type` is the derived one; `spec.content_type`, which overrides it, is the store's concern.
+
+    Raises:
+        SpecError: the installed libraries cannot do it.
     """
-    chosen = _file_format(spec.format_spec)
-    if spec.compression == "gzip":
-        chosen = Gzip(chosen, spec.gzip_level or DEFAULT_LEVEL)
-    return Athena(chosen) if spec.athena else chosen
+    chosen = compressed(_file_format(spec), spec.compression, spec.compression_level)
+    if spec.athena:
+        chosen = Athena(chosen)
+    return Sorted(chosen, spec.sort_by) if spec.sort_by else chosen
 
 
-def _file_format(details: FormatSpec) -> Format:
+def _file_format(spec: Spec) -> Format:
+    details = spec.format_spec
     if isinstance(details, CsvSpec):
-        return Csv(delimiter=details.delimiter, skip_header=details.skip_header)
+        return Csv(
+            delimiter=details.delimiter,
+            skip_header=details.skip_header,
+            timestamp_separator=details.timestamp_separator,
+        )
     if isinstance(details, ParquetSpec):
-        return Parquet(details.version, details.max_row_group_length)
-    return JsonLines()
+        if details.bloom_filters and not are_supported():
+            raise SpecError("needs a newer pyarrow than the one installed", field="format_spec.bloom_filters")
+        return Parquet(
+            details.version,
+            details.max_row_group_length,
+            portable=details.types == "portable",
+            compression=details.compression,
+            compression_level=spec.compression_level,
+            bloom_filters=details.bloom_filters,
+        )
+    return JsonLines(json_as_text=details.json_columns == "string", timestamp_separator=details.timestamp_separator)

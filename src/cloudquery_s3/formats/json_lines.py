@@ -8,30 +8,37 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+from cloudquery_s3.formats.columns.conversion import Conversion, conversion_of, converted
 from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.columns.per_schema import PerSchema
 from cloudquery_s3.formats.encoder import Tally
 from cloudquery_s3.formats.text.batches import rebatched
-from cloudquery_s3.formats.text.nested import ObjectText, Style
+from cloudquery_s3.formats.text.json_cells import json_cells
+from cloudquery_s3.formats.text.nested import ObjectText, Style, mark_of
 from cloudquery_s3.table import same_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
     from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.formats.encoder import Alterations, EncodedFile, Encoder
 
 
 class JsonLines:
-    """The format `json`."""
+    """The format `json`.
+
+    Args:
+        json_as_text: whether JSON columns are written as strings of JSON text, at any depth, and not as the values.
+        timestamp_separator: what stands between the date and the time of a timestamp.
+    """
 
     fixed_schema = False
     content_type = "application/json"
 
-    def __init__(self, *, timestamp_separator: str = "T") -> None:
-        self._rows = PerSchema(partial(_Rows, timestamp_separator))
+    def __init__(self, *, json_as_text: bool = False, timestamp_separator: str = "T") -> None:
+        self._rows = PerSchema(partial(_Rows, Style(html=False, separator=timestamp_separator), json_as_text))
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> Encoder:
         """Return the encoder of one new object."""
@@ -65,12 +72,28 @@ class _JsonLinesEncoder:
 class _Rows:
     """Renders batches of one schema."""
 
-    def __init__(self, separator: str, schema: pa.Schema) -> None:
+    def __init__(self, style: Style, as_text: bool, schema: pa.Schema) -> None:  # noqa: FBT001 - for `partial`
         self.schema = schema
         self.normalise = Normaliser(schema)
-        self._objects = ObjectText(list(self.normalise.schema), Style(html=False, separator=separator), end="}\n")
+        columns = [
+            conversion_of(field, json_as_text) if as_text else Conversion(field, None)
+            for field in self.normalise.schema
+        ]
+        self._converts = [column.convert for column in columns]
+        self._fields = pa.schema([column.field for column in columns])
+        self._objects = ObjectText(list(self._fields), style, end="}\n")
 
     def lines(self, batch: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
         """Render a normalised batch."""
-        counters = [alterations.of(name) for name in self.normalise.schema.names]
+        if any(self._converts):
+            batch = converted(batch.columns, self._fields, self._converts, alterations)
+        counters = [alterations.of(name) for name in self._fields.names]
         return self._objects.bytes(batch.columns, counters, batch.num_rows)
+
+
+def json_as_text(field: pa.Field) -> Conversion | None:
+    """Return how a field of JSON becomes one of strings that all hold JSON: a cell that is not is a JSON string."""
+    if mark_of(field) != "json":
+        return None
+    text = field.with_type(pa.string()).remove_metadata()
+    return Conversion(text, lambda cells, count: json_cells(cells, count, html=False).cast(pa.string()))

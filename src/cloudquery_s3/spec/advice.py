@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudquery_s3.spec.file_format import ParquetSpec
+from cloudquery_s3.spec.model import HIGHEST_LEVELS
 from cloudquery_s3.spec.path_advice import path_advice
 
 if TYPE_CHECKING:
@@ -23,14 +25,27 @@ def advice(written: Options, used: Options, *, file_format: str) -> Iterator[str
     yield from path_advice(used.path, file_format=file_format, appended=used.path != written.path)
     yield from _numbers(written, used)
     yield from _memory(used)
-    if written.gzip_level is not None and not written.compression:
-        yield "gzip_level: has no effect without compression: gzip"
+    yield from _levels(written)
     if written.aws_debug:
         yield "aws_debug: requests to AWS are logged, without bodies, credentials and signatures"
     if written.credentials and not written.credentials.role_arn:
         for name in ("role_session_name", "external_id"):
             if getattr(written.credentials, name):
                 yield f"credentials.{name}: has no effect without credentials.role_arn"
+
+
+def _levels(written: Options) -> Iterator[str]:
+    details = written.format_spec
+    codec = details.compression if isinstance(details, ParquetSpec) else written.compression
+    if written.gzip_level is not None:
+        if written.compression != "gzip":
+            yield "gzip_level: has no effect without compression: gzip"
+        elif written.compression_level is not None:
+            yield "gzip_level: has no effect beside compression_level; remove it"
+        else:
+            yield "gzip_level: is called compression_level now; rename it"
+    if written.compression_level is not None and codec not in HIGHEST_LEVELS:
+        yield "compression_level: has no effect without a codec that has levels: gzip or zstd"
 
 
 def _numbers(written: Options, used: Options) -> Iterator[str]:

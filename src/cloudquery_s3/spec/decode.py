@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,6 +24,7 @@ _KINDS: Final = {
     "string_type": "a string",
     "literal_error": "a string",
     "int_type": "a whole number of at most 64 bits",
+    "list_type": "a list of strings",
     "bool_type": "true or false",
     "model_type": "an object of named values",
     "dict_type": "an object of named values",
@@ -101,6 +102,8 @@ def _known(
         nested = _model_of(model.model_fields[name].annotation)
         if nested and isinstance(value, JsonObject):
             values[name] = decode(nested, value, warnings, field=dotted(field, name))
+        elif get_origin(model.model_fields[name].annotation) is list and isinstance(value, JsonObject):
+            values[name] = dict(value)  # an object is no list, though it is kept as one
     return {name: value for name, value in values.items() if value is not None}
 
 

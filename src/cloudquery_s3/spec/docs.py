@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _FORMATS: Final[dict[str, type[BaseModel]]] = {"csv": CsvSpec, "json": JsonSpec, "parquet": ParquetSpec}
-_KINDS: Final = {str: "string", int: "whole number", bool: "`true` or `false`"}
+_KINDS: Final = {str: "string", int: "whole number", bool: "`true` or `false`", list: "list of strings"}
 
 _INTRODUCTION: Final = """\
 <!-- Made from the source by `python -m cloudquery_s3.spec.docs`: change it there. -->
@@ -74,7 +74,8 @@ _INTERPLAY: Final = """\
 - **The appended suffix.** A path without `{{TABLE}}` and `{{TABLE_HYPHEN}}` has `/{{TABLE}}.<format>` appended, and
   `.{{UUID}}` unless `no_rotate`: `data/{{UUID}}` becomes `data/{{UUID}}/{{TABLE}}.csv.{{UUID}}`. The suffix has no
   `.gz`, as the Go plugin's has none, so that keys stay what they were. Better write the path in full.
-- **gzip** goes with `csv` and `json`. `{{FORMAT}}` then ends in `.gz`, and the Content-Type is `application/gzip`.
+- **compression** goes with `csv` and `json`. `{{FORMAT}}` then ends in `.gz` or `.zst`, and the Content-Type is
+  `application/gzip` or `application/zstd`. Parquet has `format_spec.compression`. `compression_level` is for either.
 - **Empty objects** (`write_empty_objects_for_empty_tables`) need `format: parquet`.
 - **Encryption.** `AES256` has no key id. `aws:kms` and `aws:kms:dsse` without one use the bucket's own key.
 - **Credentials.** Either `credentials` or the older `local_profile`, not both.
@@ -185,6 +186,8 @@ def _default(info: FieldInfo) -> str:
 def _kind(annotation: object) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation) if choice)
+    if get_origin(annotation) is list:
+        return _KINDS[list]
     members = [part for part in get_args(annotation) if part is not type(None)] or [annotation]
     return _KINDS.get(members[0], "object") if isinstance(members[0], type) else "object"
 

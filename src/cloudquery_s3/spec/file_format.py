@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field
 
 from cloudquery_s3.spec.option import CHOICE, Option, OptionGroup
 
 FormatName: TypeAlias = Literal["csv", "json", "parquet"]
 ParquetVersion: TypeAlias = Literal["v1.0", "v2.4", "v2.6", "v2Latest"]
+ParquetCompression: TypeAlias = Literal["snappy", "zstd", "gzip", "lz4", "none"]
+ParquetTypes: TypeAlias = Literal["arrow", "portable"]
+JsonColumns: TypeAlias = Literal["value", "string"]
+TimestampSeparator: TypeAlias = Literal["T", " "]
 RootRepetition: TypeAlias = Literal["undefined", "required", "optional", "repeated"]
+
+
+_SEPARATOR: Final = Option(
+    "What stands between the date and the time of a timestamp: `T`, or a blank as the Go plugin's v7.7.2 to v7.9.11 "
+    "write it.",
+    example=" ",
+)
 
 
 class CsvSpec(OptionGroup):
@@ -25,10 +38,27 @@ class CsvSpec(OptionGroup):
     skip_header: Annotated[
         bool, Option("Whether to leave out the line of column names at the top of every file.", example=True)
     ] = False
+    timestamp_separator: Annotated[TimestampSeparator, CHOICE, _SEPARATOR] = "T"
 
 
 class JsonSpec(OptionGroup):
-    """How JSON lines are written: there is nothing to set."""
+    """How JSON lines are written."""
+
+    json_columns: Annotated[
+        JsonColumns,
+        CHOICE,
+        Option(
+            "How JSON columns are written: as the values that they hold, or as strings of JSON text. `string` is for "
+            "readers that infer types: keys that differ in case alone, and columns that hold objects here and lists "
+            "there, make them refuse the file.",
+            example="string",
+        ),
+    ] = "value"
+    timestamp_separator: Annotated[TimestampSeparator, CHOICE, _SEPARATOR] = "T"
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 class ParquetSpec(OptionGroup):
@@ -59,6 +89,35 @@ class ParquetSpec(OptionGroup):
             schema={"minimum": 0},
         ),
     ] = 128 * 1024 * 1024
+    compression: Annotated[
+        ParquetCompression,
+        CHOICE,
+        Option(
+            "Codec of the columns. `zstd` makes files a good third smaller than `snappy`, for somewhat more time; its "
+            "level is `compression_level`.",
+            example="zstd",
+        ),
+    ] = "snappy"
+    types: Annotated[
+        ParquetTypes,
+        CHOICE,
+        Option(
+            "Which types files have: `arrow` keeps what the source sends, `portable` uses those alone that every "
+            "engine and catalogue reads. See [Formats](formats.md#types-portable).",
+            example="portable",
+        ),
+    ] = "arrow"
+    bloom_filters: Annotated[
+        list[str],
+        BeforeValidator(_as_list),
+        Option(
+            "Columns with Bloom filters, for readers that look for one value: a list of names, or `auto` for the "
+            "columns whose values are mostly distinct. Names that a table lacks are passed over.",
+            example=["arn", "_cq_id"],
+            schema={"type": ["string", "array"], "pattern": "^auto$"},
+            default_text="none",
+        ),
+    ] = Field(default_factory=list)
 
 
 FormatSpec: TypeAlias = CsvSpec | JsonSpec | ParquetSpec

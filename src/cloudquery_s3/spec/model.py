@@ -1,7 +1,8 @@
 """Every option that a user may set: name, type, default, meaning. The one list of them.
 
 The JSON schema and `docs/spec.md` are made from it. Names and defaults are those of the Go plugin's spec;
-`memory_budget`, `request_checksums` and `gzip_level` are this plugin's own.
+`memory_budget`, `request_checksums`, `upload_concurrency`, `compression_level`, `gzip_level` and `sort_by` are this
+plugin's own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pydantic import Field
 from cloudquery_s3.spec.file_format import FormatName, FormatSpec, JsonSpec
 from cloudquery_s3.spec.option import CHOICE, LATER, Option, OptionGroup
 
-Compression: TypeAlias = Literal["", "gzip"]
+Compression: TypeAlias = Literal["", "gzip", "zstd"]
 Encryption: TypeAlias = Literal["AES256", "aws:kms", "aws:kms:dsse"]
 Checksums: TypeAlias = Literal["when_supported", "when_required"]
 Acl: TypeAlias = Literal[
@@ -26,6 +27,12 @@ Acl: TypeAlias = Literal[
     "bucket-owner-read",
     "bucket-owner-full-control",
 ]
+
+COMPRESSION_SUFFIXES: Final = {"": "", "gzip": ".gz", "zstd": ".zst"}
+"""What `{{FORMAT}}` ends in."""
+
+HIGHEST_LEVELS: Final = {"gzip": 9, "zstd": 22}
+"""The codecs that have levels, from 1 on, and their highest."""
 
 MIN_PART_SIZE: Final = 5 * 1024 * 1024
 """The least that S3 accepts for any part of a multipart upload but the last."""
@@ -117,8 +124,8 @@ class Options(OptionGroup):
         Compression,
         CHOICE,
         Option(
-            "`gzip` compresses CSV and JSON files, and `{{FORMAT}}` then ends in `.gz`. Parquet compresses by itself: "
-            "together they are an error.",
+            "Compresses CSV and JSON files, and `{{FORMAT}}` then ends in `.gz` or `.zst`. Parquet compresses by "
+            "itself: together they are an error; see `format_spec.compression`.",
             example="gzip",
             default_text="none",
         ),
@@ -313,13 +320,33 @@ class Options(OptionGroup):
             schema={"minimum": 1, "maximum": 1024},
         ),
     ] = 32
+    compression_level: Annotated[
+        int | None,
+        Option(
+            "How hard the codec of `compression`, or of Parquet's `format_spec.compression`, tries: `gzip` from 1 "
+            "(fast) to 9 (small), `zstd` from 1 to 22. Not set, gzip files are no larger than those of the Go plugin.",
+            example=1,
+            schema={"minimum": 1, "maximum": 22},
+            default_text="the codec's",
+        ),
+    ] = None
     gzip_level: Annotated[
         int | None,
         Option(
-            "How hard `gzip` tries, from 1 (fast) to 9 (small). Not set, files are no larger than those of the Go "
-            "plugin.",
+            "Older name of `compression_level`, for `compression: gzip` alone.",
             example=1,
             schema={"minimum": 1, "maximum": 9},
-            default_text="as small as the Go plugin's",
+            default_text="`compression_level`",
         ),
     ] = None
+    sort_by: Annotated[
+        list[str],
+        Option(
+            "Columns by which the rows of an object are sorted: ascending, NULLs last. Readers that look for some of "
+            "their values then skip most of a file. An object of more than 64 MiB in memory is sorted in parts. Names "
+            "that a table lacks are passed over; a column without an order (JSON, lists, structs, maps) fails its "
+            "table.",
+            example=["account_id", "region"],
+            default_text="none",
+        ),
+    ] = Field(default_factory=list)

@@ -13,7 +13,7 @@ from cloudquery_s3.spec.advice import advice
 from cloudquery_s3.spec.decode import JsonObject, decode, read_document
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
-from cloudquery_s3.spec.model import MIN_PART_SIZE, Credentials, Options
+from cloudquery_s3.spec.model import COMPRESSION_SUFFIXES, MIN_PART_SIZE, Credentials, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ class Spec(Options):
 
     @property
     def file_format(self) -> str:
-        """What takes the place of `{{FORMAT}}`: `json`, `csv.gz`."""
+        """What takes the place of `{{FORMAT}}`: `json`, `csv.gz`, `csv.zst`."""
         return file_format(self)
 
     def path_template(self, *, sync_id: str) -> PathTemplate:
@@ -80,8 +80,8 @@ class Spec(Options):
 
 
 def file_format(options: Options) -> str:
-    """Return what takes the place of `{{FORMAT}}`: `json`, `csv.gz`."""
-    return f"{options.format}.gz" if options.compression else options.format
+    """Return what takes the place of `{{FORMAT}}`: `json`, `csv.gz`, `csv.zst`."""
+    return options.format + COMPRESSION_SUFFIXES.get(options.compression, "")
 
 
 def _raise_first(problems: Iterator[SpecError]) -> None:
@@ -107,6 +107,8 @@ def rewritten(options: Options) -> dict[str, Any]:
         changes["credentials"] = Credentials(local_profile=options.local_profile)
     if options.max_retries < 1:
         changes["max_retries"] = _MANY_ATTEMPTS if options.max_retries else 1
+    if options.compression == "gzip" and options.compression_level is None:
+        changes["compression_level"] = options.gzip_level
     changes["part_size"] = max(MIN_PART_SIZE, options.part_size)
     return changes
 

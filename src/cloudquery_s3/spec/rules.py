@@ -14,17 +14,37 @@ from cloudquery_s3.errors import SpecError
 from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes, partition_fields
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.duration import duration_s
-from cloudquery_s3.spec.file_format import CsvSpec, FormatName, ParquetSpec, ParquetVersion, RootRepetition
-from cloudquery_s3.spec.model import MAX_PART_SIZE, ROLE_ARN_PATTERN, Acl, Checksums, Compression, Encryption, Options
+from cloudquery_s3.spec.file_format import (
+    CsvSpec,
+    FormatName,
+    JsonColumns,
+    JsonSpec,
+    ParquetCompression,
+    ParquetSpec,
+    ParquetTypes,
+    ParquetVersion,
+    RootRepetition,
+    TimestampSeparator,
+)
+from cloudquery_s3.spec.model import (
+    HIGHEST_LEVELS,
+    MAX_PART_SIZE,
+    ROLE_ARN_PATTERN,
+    Acl,
+    Checksums,
+    Compression,
+    Encryption,
+    Options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BATCH_SIZES: Final = ("batch_size", "batch_size_bytes")
 _BATCH_FIELDS: Final = (*_BATCH_SIZES, "batch_timeout")
-_MAX_GZIP_LEVEL: Final = 9
 _MAX_UPLOADS: Final = 1024
 _BUCKET_ARN: Final = re.compile(r"arn:[^:]*:s3:::")
+_SEPARATOR_FIELD: Final = "format_spec.timestamp_separator"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -51,6 +71,11 @@ def after_format(options: Options) -> Iterator[SpecError]:
         yield from _csv(options.format_spec)
     if isinstance(options.format_spec, ParquetSpec):
         yield from _parquet(options.format_spec, options.compression)
+    if isinstance(options.format_spec, JsonSpec):
+        yield from _choice(options.format_spec.json_columns, JsonColumns, "format_spec.json_columns")
+    if isinstance(options.format_spec, (CsvSpec, JsonSpec)):
+        yield from _choice(options.format_spec.timestamp_separator, TimestampSeparator, _SEPARATOR_FIELD)
+    yield from _levels(options)
     yield from _uploads(options)
     yield from _identity(options)
     yield from _encryption(options)
@@ -134,11 +159,26 @@ def _csv(csv: CsvSpec) -> Iterator[SpecError]:
 
 def _parquet(parquet: ParquetSpec, compression: str) -> Iterator[SpecError]:
     if compression:
-        yield SpecError("does not go with format: parquet, which compresses by itself; remove it", field="compression")
+        problem = "does not go with format: parquet, which compresses by itself"
+        yield SpecError(f"{problem}; remove it, or write format_spec.compression", field="compression")
     yield from _choice(parquet.version, ParquetVersion, "format_spec.version")
+    yield from _choice(parquet.compression, ParquetCompression, "format_spec.compression")
+    yield from _choice(parquet.types, ParquetTypes, "format_spec.types")
     yield from _choice(parquet.root_repetition, RootRepetition, "format_spec.root_repetition")
     if parquet.max_row_group_length < 0:
         yield SpecError("must not be negative; write 0 for no limit", field="format_spec.max_row_group_length")
+
+
+def _levels(options: Options) -> Iterator[SpecError]:
+    details = options.format_spec
+    codec = details.compression if isinstance(details, ParquetSpec) else options.compression
+    highest = HIGHEST_LEVELS.get(codec, max(HIGHEST_LEVELS.values()))
+    for name, level, most in (
+        ("compression_level", options.compression_level, highest),
+        ("gzip_level", options.gzip_level, HIGHEST_LEVELS["gzip"]),
+    ):
+        if level is not None and not 1 <= level <= most:
+            yield SpecError(f"must be from 1 (fast) to {most} (small)", field=name)
 
 
 def _uploads(options: Options) -> Iterator[SpecError]:
@@ -155,8 +195,6 @@ def _uploads(options: Options) -> Iterator[SpecError]:
         yield SpecError("must be more than 0; the default is 100", field="max_open_partitions")
     if not 1 <= options.upload_concurrency <= _MAX_UPLOADS:
         yield SpecError("must be from 1 to 1024; the default is 32", field="upload_concurrency")
-    if options.gzip_level is not None and not 1 <= options.gzip_level <= _MAX_GZIP_LEVEL:
-        yield SpecError("must be from 1 (fast) to 9 (small)", field="gzip_level")
     if _CONTROL.search(options.content_type):
         yield SpecError("must not contain a line end or another control character", field="content_type")
 

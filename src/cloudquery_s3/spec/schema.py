@@ -84,7 +84,7 @@ def _interplay() -> list[Schema]:
             "else": {"properties": {"path": {"pattern": _HAS_UUID}}},
         },
         _when("write_empty_objects_for_empty_tables", {"const": True}, {"format": {"const": "parquet"}}),
-        _when("compression", {"const": "gzip"}, {"format": {"enum": ["csv", "json"]}}),
+        _when("compression", {"minLength": 1}, {"format": {"enum": ["csv", "json"]}}),
         _when(
             "local_profile",
             {"minLength": 1},

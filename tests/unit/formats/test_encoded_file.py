@@ -9,11 +9,12 @@ import pytest
 
 from cloudquery_s3.committed import ColumnStatistics
 from cloudquery_s3.formats.athena import Athena
-from cloudquery_s3.formats.codecs.gzip import Gzip
+from cloudquery_s3.formats.codecs import compressed
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.formats.json_lines import JsonLines
 from cloudquery_s3.formats.parquet import Parquet
+from cloudquery_s3.formats.sorting import Sorted
 
 if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import EncodedFile, Format
@@ -29,7 +30,15 @@ ROWS = pa.record_batch(
     ],
     schema=SCHEMA,
 )
-TEXT_FORMATS = [JsonLines(), Csv(), Gzip(JsonLines()), Gzip(Csv()), Athena(JsonLines()), Athena(Gzip(Csv()))]
+TEXT_FORMATS = [
+    JsonLines(),
+    Csv(),
+    compressed(JsonLines(), "gzip"),
+    compressed(Csv(), "zstd"),
+    Athena(JsonLines()),
+    Athena(compressed(Csv(), "gzip")),
+    Sorted(Csv(), ["id"]),
+]
 
 
 def _finished(file_format: Format, *writes: list[pa.RecordBatch]) -> EncodedFile:

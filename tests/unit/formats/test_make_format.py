@@ -15,6 +15,7 @@ from cloudquery_s3.spec import Spec
         ({"format": "json"}, "application/json", False),
         ({"format": "csv", "format_spec": {"delimiter": ";"}}, "text/csv", True),
         ({"format": "parquet", "format_spec": {"version": "v1.0"}}, "application/vnd.apache.parquet", True),
+        ({"format": "csv", "compression": "zstd", "compression_level": 1}, "application/zstd", True),
         ({"format": "csv", "compression": "gzip"}, "application/gzip", True),
         ({"format": "json", "compression": "gzip", "athena": True}, "application/gzip", False),
         ({"format": "parquet", "athena": True}, "application/vnd.apache.parquet", True),
@@ -30,7 +31,7 @@ def test_formats(options: dict[str, object], content_type: str, *, fixed_schema:
 
 @pytest.mark.parametrize("repetition", ["undefined", "required", "optional", "repeated"])
 def test_root_repetition_is_accepted(repetition: str) -> None:
-    """All four values are accepted and make no difference, also `optional`, which breaks the reference (H12)."""
+    """All four values are accepted and make no difference, also `optional`, which breaks the reference."""
     document = {
         "bucket": "b",
         "region": "r",

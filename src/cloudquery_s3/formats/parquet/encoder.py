@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloudquery_s3.committed import FileStatistics
 from cloudquery_s3.formats.encoder import EncodedFile, unwritable
+from cloudquery_s3.formats.parquet.bloom_filters import bloom_filter_options
 from cloudquery_s3.formats.parquet.columns import FileColumns
 from cloudquery_s3.formats.parquet.dictionaries import dictionary_columns
 from cloudquery_s3.formats.parquet.metadata import key_value_metadata
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import Alterations
 
 Version: TypeAlias = Literal["v1.0", "v2.4", "v2.6", "v2Latest"]
+Compression: TypeAlias = Literal["snappy", "zstd", "gzip", "lz4", "none"]
 
 DEFAULT_ROW_GROUP_ROWS: Final = 128 * 1024 * 1024
 
@@ -44,6 +47,9 @@ class Parquet:
         version: decides what nanoseconds become (`v1.0`, `v2.4`: microseconds), and what the footer says.
         max_row_group_length: rows; 0 is no limit (the reference never ends there).
         portable: whether only types are used that every engine and catalogue reads.
+        compression: of every column.
+        compression_level: how hard it tries; None is the codec's default.
+        bloom_filters: columns with Bloom filters, or only `auto`; see `bloom_filter_options`.
 
     Source: docs/formats.md, "What a column becomes" and "Parquet's key-value metadata".
     """
@@ -57,15 +63,28 @@ class Parquet:
         max_row_group_length: int = DEFAULT_ROW_GROUP_ROWS,
         *,
         portable: bool = False,
+        compression: Compression = "snappy",
+        compression_level: int | None = None,
+        bloom_filters: Sequence[str] = (),
     ) -> None:
-        self._version = version
-        self._group_rows = max_row_group_length
+        self._options = _WriterOptions(
+            version, max_row_group_length, compression, compression_level, tuple(bloom_filters)
+        )
         self._rules = TypeRules(nanoseconds=_WRITER_VERSIONS[version] == "2.6", portable=portable)
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> ParquetEncoder:
         """Return the encoder of one new object."""
         columns = FileColumns(schema, self._rules, alterations)
-        return ParquetEncoder(schema, columns, self._version, self._group_rows)
+        return ParquetEncoder(schema, columns, self._options)
+
+
+@dataclass(frozen=True, slots=True)
+class _WriterOptions:
+    version: Version
+    group_rows: int
+    compression: Compression
+    compression_level: int | None
+    bloom_filters: Sequence[str]
 
 
 class ParquetEncoder:
@@ -75,10 +94,9 @@ class ParquetEncoder:
     nor when an encoder is dropped.
     """
 
-    def __init__(self, schema: pa.Schema, columns: FileColumns, version: Version, group_rows: int) -> None:
+    def __init__(self, schema: pa.Schema, columns: FileColumns, options: _WriterOptions) -> None:
         self._columns = columns
-        self._version = version
-        self._group_rows = group_rows
+        self._options = options
         self._metadata = key_value_metadata(schema)
         self._sink = _ChunkSink()
         self._footers: list[pq.FileMetaData] = []
@@ -123,7 +141,7 @@ class ParquetEncoder:
 
     def _groups(self, table: pa.Table) -> list[pa.Table]:
         """Return the row groups that are ready, and hold the rest."""
-        limit = self._group_rows
+        limit = self._options.group_rows
         if not limit or limit >= DEFAULT_ROW_GROUP_ROWS:
             return [table]
         if self._held is not None:
@@ -137,21 +155,27 @@ class ParquetEncoder:
 
     @property
     def _declared_version_1(self) -> bool:
-        return self._version == "v1.0" and any(has_uint32(field) for field in self._columns.schema)
+        return self._options.version == "v1.0" and any(has_uint32(field) for field in self._columns.schema)
 
     def _opened(self, first: pa.Table | None = None) -> pq.ParquetWriter:
         if self._writer is None:
             # pyarrow's version 1.0 has no uint32; its 2.4 has, and without dictionaries differs in the footer alone
             plain = self._declared_version_1
+            repeating = [] if first is None else dictionary_columns(first)
+            more: dict[str, Any] = {}
+            if first is not None and self._options.bloom_filters:
+                more["bloom_filter_options"] = bloom_filter_options(first, self._options.bloom_filters, repeating)
             self._writer = pq.ParquetWriter(
                 self._sink,
                 self._columns.schema,
-                version="2.4" if plain else _WRITER_VERSIONS[self._version],
-                compression="snappy",
-                use_dictionary=[] if plain or first is None else dictionary_columns(first),
+                version="2.4" if plain else _WRITER_VERSIONS[self._options.version],
+                compression=self._options.compression,
+                compression_level=self._options.compression_level,
+                use_dictionary=[] if plain else repeating,
                 store_schema=False,
                 metadata_collector=self._footers,
                 write_batch_size=_MOST_ROWS_AT_ONCE if first is None else rows_at_once(first),
+                **more,
             )
         return self._writer
 
@@ -174,6 +198,7 @@ class _ChunkSink:
         self._open = True
 
     def write(self, data: Chunk) -> int:
+        """Keep a chunk; what the caller does with its memory afterwards makes no difference."""
         if self._open:
             self._chunks.append(data if isinstance(data, bytes) else bytes(data))
         return len(data)
@@ -185,10 +210,12 @@ class _ChunkSink:
         """The chunks outlive the file."""
 
     def drain(self) -> list[Chunk]:
+        """Return what was written since the last time."""
         chunks, self._chunks = self._chunks, []
         return chunks
 
     def discard(self) -> None:
+        """Keep nothing, now and from now on."""
         self._open = False
         self._chunks = []
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import functools
 import io
-import zlib
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
-from isal import igzip, igzip_lib
 
+from cloudquery_s3.formats.codecs import BROKEN, opened
+from cloudquery_s3.formats.columns.conversion import conversion_of
+from cloudquery_s3.formats.columns.names import distinct
 from cloudquery_s3.formats.columns.normalise import Normaliser
+from cloudquery_s3.formats.json_lines import json_as_text
 from cloudquery_s3.formats.reading.columns import UnreadableError, batch_of, described
 from cloudquery_s3.formats.reading.csv_rows import csv_rows
 from cloudquery_s3.formats.reading.json_rows import json_rows
@@ -23,9 +25,8 @@ from cloudquery_s3.spec import CsvSpec, ParquetSpec
 __all__ = ["UnreadableError", "read_rows"]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from io import RawIOBase
-    from typing import BinaryIO
 
     from cloudquery_s3.spec import Spec
 
@@ -38,8 +39,7 @@ _BROKEN: Final[tuple[type[Exception], ...]] = (
     OSError,
     EOFError,
     RecursionError,
-    cast("type[Exception]", igzip_lib.IsalError),  # its stub declares an instance
-    zlib.error,
+    *BROKEN,
 )
 
 
@@ -77,25 +77,26 @@ def _next(rows: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
 def _core_rows(spec: Spec, schema: pa.Schema, stored: RawIOBase) -> Iterator[pa.RecordBatch]:
     details = spec.format_spec
     if isinstance(details, ParquetSpec):
-        return parquet_rows(schema, stored)
-    file = _opened(stored, gzipped=spec.compression == "gzip")
+        names = distinct(schema.names, ignore_case=details.types == "portable")
+        return parquet_rows(_named(schema, names), stored)
+    file = opened(io.BufferedReader(stored, READ_AHEAD_BYTES), spec.compression)
     if isinstance(details, CsvSpec):
         return csv_rows(schema, file, delimiter=details.delimiter, has_header=not details.skip_header)
+    if details.json_columns == "string":
+        schema = pa.schema([conversion_of(field, json_as_text).field for field in schema])
     return json_rows(schema, file)
 
 
-def _opened(stored: RawIOBase, *, gzipped: bool) -> BinaryIO:
-    file: BinaryIO = io.BufferedReader(stored, READ_AHEAD_BYTES)
-    if not gzipped:
-        return file
-    unpacked: BinaryIO = igzip.IGzipFile(fileobj=file)
-    return unpacked
+def _named(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
 
 
 def _as_requested(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """Return an array of a core type in the type that it is the core of."""
     if array.type == kind:
         return array
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.ExtensionArray.from_storage(kind, _as_requested(array, kind.storage_type))
     if pa.types.is_run_end_encoded(kind):
         return pa.RunEndEncodedArray.from_arrays(
             pa.array(range(1, len(array) + 1), kind.run_end_type), _as_requested(array, kind.value_type)

@@ -25,7 +25,7 @@ _DAY_S: Final = 86_400
 _MS_PER_DAY: Final = 1000 * _DAY_S
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DATE: Final = re.compile(r"(-?\d{4,})-(\d\d)-(\d\d)")
-_TIMESTAMP: Final = re.compile(r"(-?\d{4,}-\d\d-\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))")
+_TIMESTAMP: Final = re.compile(r"(-?\d{4,}-\d\d-\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))")
 
 
 def from_text(texts: pa.Array, field: pa.Field) -> pa.Array:
