@@ -15,7 +15,16 @@ from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.file_format import CsvSpec, FormatName, ParquetSpec, ParquetVersion, RootRepetition
-from cloudquery_s3.spec.model import MAX_PART_SIZE, ROLE_ARN_PATTERN, Acl, Checksums, Compression, Encryption, Options
+from cloudquery_s3.spec.model import (
+    MAX_PART_SIZE,
+    ROLE_ARN_PATTERN,
+    Acl,
+    Checksums,
+    Compression,
+    CreateOnly,
+    Encryption,
+    Options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +149,7 @@ def _parquet(parquet: ParquetSpec, compression: str) -> Iterator[SpecError]:
 
 def _uploads(options: Options) -> Iterator[SpecError]:
     yield from _choice(options.request_checksums, Checksums, "request_checksums")
+    yield from _choice(options.create_only, CreateOnly, "create_only")
     if options.max_backoff < 0:
         yield SpecError("must not be negative; write 0 for no wait between attempts", field="max_backoff")
     if options.part_size < 0:

@@ -33,7 +33,7 @@ class ObjectFile:
         origin: where the rows encoded so far came from.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one object is made of, by name
         self,
         *,
         table: str,
@@ -42,6 +42,7 @@ class ObjectFile:
         file_format: Format,
         store: ObjectStore,
         cancellation: Cancellation,
+        unique: bool,
     ) -> None:
         self.key = key
         self.alterations = Alterations()
@@ -51,7 +52,7 @@ class ObjectFile:
         self._format = file_format
         self._encoder: Encoder | None = None
         self._cancellation = cancellation
-        self._upload = store.open(key, cancellation)
+        self._upload = store.open(key, cancellation, unique=unique)
 
     @property
     def buffered_bytes(self) -> int:

@@ -166,6 +166,7 @@ class TableWriter:
                 file_format=context.file_format,
                 store=context.store,
                 cancellation=cancellation,
+                unique=context.template.has_file_id,
             ),
             opened_at=context.now(),
             reservation=context.budget.reserve(self._evict),
