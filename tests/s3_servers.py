@@ -299,3 +299,13 @@ def versitygw() -> Iterator[S3Server]:
     """A versitygw server, for one test module."""
     with versitygw_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def real_server() -> Iterator[S3Server]:
+    """A real server, for one test module: the one that S3_SERVER names, versitygw where it is built, or rclone's."""
+    servers = {"versitygw": versitygw_server, "minio": minio_server, "rclone": rclone_server}
+    is_built = bool(os.environ.get("VERSITYGW") or shutil.which("versitygw", path=str(_ROOT / ".tools")))
+    wants_versitygw = is_built or os.environ.get("REQUIRE_S3_SERVER") == "1"
+    with servers[os.environ.get("S3_SERVER") or ("versitygw" if wants_versitygw else "rclone")]() as server:
+        yield server

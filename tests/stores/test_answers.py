@@ -100,6 +100,12 @@ def test_documents_are_known_by_what_they_hold(wire: WireServer, root: str) -> N
     assert "uploadId=u%2F7" in wire.of("UploadPart")[0].target
 
 
+def test_a_completion_may_have_no_entity_tag(wire: WireServer) -> None:
+    """S3's own result document is a success also where a store leaves the ETag in it empty."""
+    wire.answers["CompleteMultipartUpload"] = [Reply(200, b"<CompleteMultipartUploadResult/>")]
+    assert put(make_store(wire), 6 * MIB).etag == ""
+
+
 THROTTLED = ["RequestThrottled", "RequestThrottledException", "ThrottledException", "EC2ThrottledException"]
 THROTTLED += ["BandwidthLimitExceeded", "RequestLimitExceeded", "PriorRequestNotComplete", "LimitExceededException"]
 

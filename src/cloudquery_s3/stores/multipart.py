@@ -173,7 +173,7 @@ class MultipartUpload:
         failures: list[RequestFailedError] = []
         try:
             answer = self._client.send(request, self._cancellation, failures)
-            etag = xml_fields(answer.body)["ETag"].strip('"')
+            etag = xml_fields(answer.body).get("ETag", "").strip('"')
             self.answers.append(answer)
         except (StoreError, ObjectCancelledError) as error:
             etag = self._etag_of_lost_answer(error, failures)
