@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
@@ -20,6 +21,7 @@ _DOCUMENTS: Final[Mapping[str, tuple[str, str]]] = {
 _STORES: Final = frozenset({"PutObject", "UploadPart"})
 """Operations whose answers have an entity tag in a header."""
 
+_WHOLE_TAG: Final = re.compile(r'"[^"]*"')
 _PROXY_AUTHENTICATION: Final = 407
 _NOT_FOUND: Final = 404
 
@@ -54,7 +56,8 @@ def check_answer(operation: str, status: int, headers: Mapping[str, str], body: 
     is_document = not wanted or bool(document.get(wanted)) or document.get("") == root
     if not is_document or (operation in _STORES and not headers.get("ETag")):
         raise RequestFailedError("the answer is not what S3 answers", status=status, code=NOT_S3, transient=True)
-    if operation == "ListMultipartUploads" and not document:
+    is_cut = headers.get("ETag", "").startswith('"') and not _WHOLE_TAG.fullmatch(headers["ETag"])
+    if is_cut or (operation == "ListMultipartUploads" and not document):
         raise RequestFailedError("the answer is not whole", status=status, transient=True)
 
 
