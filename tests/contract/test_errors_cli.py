@@ -114,6 +114,11 @@ CASES = {
     "no-such-bucket": Case({"bucket": "no-such-bucket"}),
     "other-region": Case(replies=OTHER_REGION),
     "nobody-listens": Case({"endpoint": "http://127.0.0.1:1", "max_retries": 1}),
+    "not-a-store": Case(replies=[Reply(200, b"<html><body>Welcome</body></html>")] * 3),
+    "sts-unreachable": Case(
+        {"credentials": {"role_arn": "arn:aws:iam::123456789012:role/lake-writer"}, "max_retries": 1},
+        environment={"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"},
+    ),
     "untrusted-certificate": Case(replies=[], tls=True),
     "no-acls": Case(
         {"acl": "public-read"},

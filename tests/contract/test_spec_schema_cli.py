@@ -40,6 +40,7 @@ def source() -> Iterator[str]:
             "credentials": {"role_arn": "arn:aws:iam::1:role/x"},
             "batch_timeout": "1m30s",
             "request_checksums": "when_required",
+            "create_only": "always",
         },
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from cloudquery_s3.errors import StoreError
 from faults.delivery import FORMATS, LARGE, LEFT_OPEN, MAY_BE_THERE, RETRY, SMALL, ReopeningPause, Way
 from faults.proxy import Fault, FaultProxy, Plan, fault_proxy
-from s3_servers import moto, versitygw  # noqa: F401 -- fixtures
+from s3_servers import moto, real_server  # noqa: F401 -- fixtures
 
 if TYPE_CHECKING:
     from s3_servers import S3Server
@@ -65,6 +65,11 @@ class Case:
             # The store has the object; looked at, it is that of these bytes.
             return self.fault in LOST and self.operation in {"PutObject", "CompleteMultipartUpload"}
         return self.fault is not Fault.FORBIDDEN
+
+    @property
+    def must_be_looked_at(self) -> bool:
+        """Whether the entity tag of an object of parts decides. Those of rclone are not S3's."""
+        return self.operation == "CompleteMultipartUpload" and self.fault is Fault.DONE_AND_RESET
 
     @property
     def is_answered(self) -> bool:
@@ -125,9 +130,10 @@ def run(server: S3Server, case: Case) -> None:
         used = way(proxy, server, case)
         delivery = used.deliver(SMALL if case.operation == "PutObject" else LARGE)
     assert proxy.injected[case.operation] >= 1
-    assert (delivery.error is None) == case.delivers, delivery.error
+    delivers = case.delivers and not (case.must_be_looked_at and server.name == "rclone")
+    assert (delivery.error is None) == delivers, delivery.error
     delivery.check(used.bucket)
-    if case.delivers and not case.is_answered:
+    if delivers and not case.is_answered:
         assert delivery.warnings.of(RETRY)
     if case.can_clean_up:
         assert delivery.warnings.of(LEFT_OPEN) == []
@@ -135,32 +141,32 @@ def run(server: S3Server, case: Case) -> None:
 
 
 @pytest.fixture(autouse=True)
-def credentials(versitygw: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811 -- the fixture's name
+def credentials(real_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811 -- the fixture's name
     """The administrator's keys in the environment, and no other credentials."""
-    for name, value in versitygw.environment().items():
+    for name, value in real_server.environment().items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize("case", SOME, ids=str)
-def test_a_fault_loses_nothing(versitygw: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
+def test_a_fault_loses_nothing(real_server: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
     """OK: every row once, in whole objects. Not OK: whole objects, no upload open, and a report of what exists."""
-    run(versitygw, case)
+    run(real_server, case)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in every_case() if case not in SOME], ids=str)
-def test_every_fault_loses_nothing(versitygw: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
+def test_every_fault_loses_nothing(real_server: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
     """The same, of every call in every format."""
-    run(versitygw, case)
+    run(real_server, case)
 
 
 @pytest.mark.parametrize("operation", ["PutObject", "CompleteMultipartUpload"])
-def test_an_object_that_cannot_be_looked_at_is_named(versitygw: S3Server, operation: str) -> None:  # noqa: F811
+def test_an_object_that_cannot_be_looked_at_is_named(real_server: S3Server, operation: str) -> None:  # noqa: F811
     """Where all answers are lost and reading is forbidden, the Write fails, and a WARNING names what may be there."""
     plans = (Plan(operation, Fault.DONE_AND_RESET, 1, None), Plan("HeadObject", Fault.FORBIDDEN, 1, None))
     case = Case(operation, 1, Fault.DONE_AND_RESET, always=True, file_format="json")
-    with fault_proxy(versitygw.endpoint, *plans) as proxy:
-        used = way(proxy, versitygw, case)
+    with fault_proxy(real_server.endpoint, *plans) as proxy:
+        used = way(proxy, real_server, case)
         delivery = used.deliver(SMALL if operation == "PutObject" else LARGE)
     assert isinstance(delivery.error, StoreError)
     named = {vars(record)["key"] for record in delivery.warnings.of(MAY_BE_THERE)}
@@ -170,13 +176,13 @@ def test_an_object_that_cannot_be_looked_at_is_named(versitygw: S3Server, operat
 
 @pytest.mark.parametrize("fault", [Fault.RESET_IN_BODY, Fault.INTERNAL, Fault.FORBIDDEN], ids=lambda fault: fault.name)
 @pytest.mark.parametrize("operation", ["PutObject", "UploadPart", "CompleteMultipartUpload"])
-def test_a_fixed_key_keeps_its_object(versitygw: S3Server, operation: str, fault: Fault) -> None:  # noqa: F811
+def test_a_fixed_key_keeps_its_object(real_server: S3Server, operation: str, fault: Fault) -> None:  # noqa: F811
     """With a fixed key, a Write that fails leaves the object of the last one as it was, byte by byte."""
     options = {"no_rotate": True, "path": "{{TABLE}}", "test_write": False}
-    used = Way(versitygw.new_bucket(), versitygw.endpoint, "json", options)
+    used = Way(real_server.new_bucket(), real_server.endpoint, "json", options)
     assert used.deliver(SMALL).error is None
     before = used.bucket.objects()
-    with fault_proxy(versitygw.endpoint, Plan(operation, fault, 1, None)) as proxy:
+    with fault_proxy(real_server.endpoint, Plan(operation, fault, 1, None)) as proxy:
         failing = dataclasses.replace(used, endpoint=proxy.endpoint)
         delivery = failing.deliver([*SMALL, *LARGE] if operation != "PutObject" else SMALL[:1])
     assert delivery.error is not None

@@ -14,7 +14,7 @@ from faults.delivery import SMALL, by_table, read, text_batch
 from faults.plugin_log import PluginLog
 from faults.proxy import Fault, Plan, fault_proxy
 from lake import in_bucket
-from s3_servers import versitygw  # noqa: F401 -- a fixture
+from s3_servers import real_server  # noqa: F401 -- a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,11 +87,11 @@ def spec(bucket: Bucket, endpoint: str, case: Case) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_what_is_said_is_true(versitygw: S3Server, plugin: Plugin, case: Case) -> None:  # noqa: F811
+def test_what_is_said_is_true(real_server: S3Server, plugin: Plugin, case: Case) -> None:  # noqa: F811
     """The status, the log's report and its warnings all agree with the bucket, whatever fails on the way."""
-    bucket, sent = versitygw.new_bucket(), SMALL if case.operation == "PutObject" else LARGE
+    bucket, sent = real_server.new_bucket(), SMALL if case.operation == "PutObject" else LARGE
     plugin.log.forget()
-    with fault_proxy(versitygw.endpoint, Plan(case.operation, case.fault, 1, None if case.always else 1)) as proxy:
+    with fault_proxy(real_server.endpoint, Plan(case.operation, case.fault, 1, None if case.always else 1)) as proxy:
         plugin.client.init(spec(bucket, proxy.endpoint, case))
         status = None
         try:
@@ -122,11 +122,11 @@ def test_what_is_said_is_true(versitygw: S3Server, plugin: Plugin, case: Case) -
         assert line["cause"]
 
 
-def test_faults_in_turns(versitygw: S3Server, plugin: Plugin) -> None:  # noqa: F811
+def test_faults_in_turns(real_server: S3Server, plugin: Plugin) -> None:  # noqa: F811
     """A store that fails every third request still gets every row, once."""
-    bucket = versitygw.new_bucket()
+    bucket = real_server.new_bucket()
     plans = [Plan("PutObject", fault, call) for call, fault in zip(range(1, 60, 3), _IN_TURNS, strict=True)]
-    with fault_proxy(versitygw.endpoint, *plans) as proxy:
+    with fault_proxy(real_server.endpoint, *plans) as proxy:
         document = in_bucket(bucket, format="json", test_write=False, max_retries=9, max_backoff=0, batch_size=10)
         plugin.client.init({**document, "path": "{{TABLE}}/{{UUID}}", "endpoint": proxy.endpoint})
         batches = [text_batch("one", start, 10, 20) for start in range(0, 400, 10)]

@@ -17,7 +17,7 @@ from cloudquery_s3.server.destination import Destination, write_context
 from cloudquery_s3.stores.memory import MemoryStore
 from cloudquery_s3.writer.budget import MemoryBudget
 from faults.delivery import Way, text_batch
-from s3_servers import versitygw  # noqa: F401 -- a fixture
+from s3_servers import real_server  # noqa: F401 -- a fixture
 from specs import INVOCATION_ID, parsed
 
 if TYPE_CHECKING:
@@ -138,18 +138,18 @@ def _wait(gate: threading.Event) -> None:
 @pytest.mark.server
 @pytest.mark.parametrize("file_format", ["parquet", "json"])
 def test_an_object_larger_than_the_budget(
-    versitygw: S3Server,  # noqa: F811 -- the fixture's name
+    real_server: S3Server,  # noqa: F811 -- the fixture's name
     monkeypatch: pytest.MonkeyPatch,
     file_format: str,
 ) -> None:
     """A `no_rotate` table of three times the budget goes up in parts, inside the budget, as one whole object."""
-    for name, value in versitygw.environment().items():
+    for name, value in real_server.environment().items():
         monkeypatch.setenv(name, value)
-    bucket, budget = versitygw.new_bucket(), Watched(24 * MIB)
+    bucket, budget = real_server.new_bucket(), Watched(24 * MIB)
     batches = [text_batch("one", start, 32, 64 << 10) for start in range(0, 36 * 32, 32)]  # 72 MiB
     way = Way(
         bucket=bucket,
-        endpoint=versitygw.endpoint,
+        endpoint=real_server.endpoint,
         file_format=file_format,
         options={"no_rotate": True, "path": "{{TABLE}}", "test_write": False},
         budget=budget,

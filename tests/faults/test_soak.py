@@ -20,7 +20,7 @@ from faults.delivery import text_batch
 from faults.discarding_server import discarding_server
 from faults.plugin_log import PluginLog
 from lake import in_bucket
-from s3_servers import versitygw  # noqa: F401 -- a fixture
+from s3_servers import real_server  # noqa: F401 -- a fixture
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ ROWS_EACH: Final = 1000
 
 
 @pytest.mark.server
-def test_twenty_million_rows(versitygw: S3Server, record_property: Callable[[str, object], None]) -> None:  # noqa: F811
+def test_twenty_million_rows(real_server: S3Server, record_property: Callable[[str, object], None]) -> None:  # noqa: F811
     """20 million rows of 200 tables are all in the bucket, once, and the process stayed inside its memory."""
-    bucket, budget = versitygw.new_bucket(), 128 * MIB
+    bucket, budget = real_server.new_bucket(), 128 * MIB
 
     def messages() -> Iterator[Any]:
         for number in range(MESSAGES_EACH):
@@ -182,9 +182,9 @@ class Settled:
 
 
 @pytest.mark.server
-def test_a_thousand_syncs(versitygw: S3Server, record_property: Callable[[str, object], None]) -> None:  # noqa: F811
+def test_a_thousand_syncs(real_server: S3Server, record_property: Callable[[str, object], None]) -> None:  # noqa: F811
     """Init, Write and Close 1,000 times leave a process as it was: memory, threads and file descriptors do not grow."""
-    bucket = versitygw.new_bucket()
+    bucket = real_server.new_bucket()
     batches = [client.insert(text_batch(table, 0, 100, 100)) for table in ("one", "two")]
     with cli.plugin_process() as (process, address):
         PluginLog(process)

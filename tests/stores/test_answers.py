@@ -100,6 +100,19 @@ def test_documents_are_known_by_what_they_hold(wire: WireServer, root: str) -> N
     assert "uploadId=u%2F7" in wire.of("UploadPart")[0].target
 
 
+def test_a_completion_may_have_no_entity_tag(wire: WireServer) -> None:
+    """S3's own result document is a success also where a store leaves the ETag in it empty."""
+    wire.answers["CompleteMultipartUpload"] = [Reply(200, b"<CompleteMultipartUploadResult/>")]
+    assert put(make_store(wire), 6 * MIB).etag == ""
+
+
+def test_an_answer_that_ends_in_its_entity_tag_is_not_whole(wire: WireServer) -> None:
+    """A connection that breaks within the answer's head leaves half an entity tag, which is never taken for one."""
+    wire.answers["PutObject"] = [Reply(headers={"ETag": '"half of a t'})]
+    stored = put(make_store(wire))
+    assert (stored.etag, stored.retries) == ("e7a9", 1)
+
+
 THROTTLED = ["RequestThrottled", "RequestThrottledException", "ThrottledException", "EC2ThrottledException"]
 THROTTLED += ["BandwidthLimitExceeded", "RequestLimitExceeded", "PriorRequestNotComplete", "LimitExceededException"]
 

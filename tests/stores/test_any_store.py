@@ -16,12 +16,13 @@ from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import ObjectNotFoundError, StoreError
 from cloudquery_s3.stores.memory import MemoryStore
 from cloudquery_s3.stores.multipart import MultipartUpload
+from cloudquery_s3.stores.new_object import NewObject
 from cloudquery_s3.stores.probe import try_write
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_reader import HEAD_BYTES
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
 from cloudquery_s3.stores.stored_file import StoredFile
-from s3_servers import REGION, Bucket, S3Server, moto, versitygw  # noqa: F401 - the last two are fixtures
+from s3_servers import REGION, Bucket, S3Server, minio, moto, rclone, versitygw  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from cloudquery_s3.stores.object_store import ObjectStore
 
 SINGLE_PUT_MAX_BYTES = 6 * MIB
+SERVERS = [
+    pytest.param("versitygw", marks=pytest.mark.server),
+    pytest.param("minio", marks=[pytest.mark.server, pytest.mark.slow]),
+]
 ODD_KEYS = [
     "plain",
     "a b/c+d=e&f.csv",
@@ -72,7 +77,7 @@ class Case:
     outside: Outside
 
 
-@pytest.fixture(params=["memory", "moto", pytest.param("versitygw", marks=pytest.mark.server)])
+@pytest.fixture(params=["memory", "moto", "rclone", *SERVERS])
 def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     """Each store in turn, with an empty bucket."""
     if request.param == "memory":
@@ -302,7 +307,9 @@ def test_a_stray_upload_is_found_on_a_real_server(
     for key in ("a b/key", "a b/key-of-another"):
         server.client().create_multipart_upload(Bucket=bucket.name, Key=key)
     store = S3Store(S3Settings(bucket=bucket.name, region=REGION, endpoint=server.endpoint))
-    upload = MultipartUpload(store._client, store._pool, "a b/key", {}, Cancellation(), first_part_bytes=5 * MIB)
+    upload = MultipartUpload(
+        store._client, store._pool, NewObject("a b/key", Cancellation()), {}, first_part_bytes=5 * MIB
+    )
     upload._may_have_strays = True
     upload.abort()
     assert bucket.open_uploads() == ["a b/key-of-another"]

@@ -132,6 +132,14 @@ def test_a_switch_is_true_or_false(wire: WireServer, monkeypatch: pytest.MonkeyP
     assert signer(wire) == "AKIDEXAMPLE"
 
 
+@pytest.mark.parametrize("name", ["AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS"])
+def test_a_number_is_a_number(wire: WireServer, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A number that is none is refused by name."""
+    monkeypatch.setenv(name, "soon")
+    with pytest.raises(SpecError, match=f"{name}: must be a whole number"):
+        signer(wire)
+
+
 def test_a_profiles_switch_likewise(s3: WireServer, config: Path) -> None:
     """The same holds for the profile's own key."""
     config.write_text(profile("p", use_fips_endpoint="1", **keys("AKID")))
@@ -240,6 +248,14 @@ def test_what_a_process_writes_to_stderr_is_nowhere(
         signer(s3, profile="plain")
     captured = capfd.readouterr()
     assert "secret of stderr" not in str(caught.value) + caplog.text + captured.out + captured.err
+
+
+@pytest.mark.parametrize("end", ["2999-01-01T00:00:00", "2999-01-01T00:00:00Z", "2999-01-01T00:00:00+01:00", ""])
+def test_an_end_may_lack_its_time_zone(s3: WireServer, config: Path, end: str) -> None:
+    """`Expiration` is a time of any zone, UTC where none is said, or left out."""
+    said = f'{{"Version": 1, "AccessKeyId": "AKIDEND", "SecretAccessKey": "s", "Expiration": "{end}"}}'
+    config.write_text(profile("p", credential_process=f"echo '{said}'"))
+    assert signer(s3, profile="p") == "AKIDEND"
 
 
 @pytest.mark.parametrize("said", ["echo no json", "echo '{}'", "echo '{\"Version\": 1}'", "exit 1"])

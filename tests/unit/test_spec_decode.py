@@ -45,7 +45,7 @@ def test_not_an_object(document: str | bytes, message: str) -> None:
 STRINGS = [name for name, info in Options.model_fields.items() if info.annotation is str]
 NUMBERS = [name for name, info in Options.model_fields.items() if info.annotation in (int, int | None)]
 SWITCHES = [name for name, info in Options.model_fields.items() if info.annotation is bool]
-CHOICES = ["format", "compression", "acl", "request_checksums"]
+CHOICES = ["format", "compression", "acl", "request_checksums", "create_only"]
 LISTS = [name for name, info in Options.model_fields.items() if info.annotation == list[str]]
 OBJECTS = ["format_spec", "credentials", "server_side_encryption_configuration"]
 

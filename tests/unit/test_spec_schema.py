@@ -77,7 +77,13 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "no role": {"credentials": {"role_arn": ""}},
     "local_profile": {"local_profile": "p", "credentials": {}},
     "nullable numbers": {"max_retries": None, "max_backoff": None, "part_size": None, "test_write": None},
-    "our options": {"memory_budget": 1, "request_checksums": "when_required", "compression": "gzip", "gzip_level": 9},
+    "our options": {
+        "memory_budget": 1,
+        "request_checksums": "when_required",
+        "create_only": "always",
+        "compression": "gzip",
+        "gzip_level": 9,
+    },
     "our options null": {"memory_budget": None, "gzip_level": None},
     "acl": {"acl": "bucket-owner-full-control"},
 }
@@ -162,6 +168,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "memory_budget 0": {"memory_budget": 0},
     "gzip_level 10": {"gzip_level": 10},
     "request_checksums never": {"request_checksums": "never"},
+    "create_only sometimes": {"create_only": "sometimes"},
     "part_size -1": {"part_size": -1},
     "max_backoff -1": {"max_backoff": -1},
 }

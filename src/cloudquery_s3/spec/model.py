@@ -16,6 +16,7 @@ from cloudquery_s3.spec.option import CHOICE, LATER, Option, OptionGroup
 
 Compression: TypeAlias = Literal["", "gzip", "zstd"]
 Encryption: TypeAlias = Literal["AES256", "aws:kms", "aws:kms:dsse"]
+CreateOnly: TypeAlias = Literal["auto", "always", "never"]
 Checksums: TypeAlias = Literal["when_supported", "when_required"]
 Acl: TypeAlias = Literal[
     "",
@@ -195,6 +196,16 @@ class Options(OptionGroup):
             example="when_required",
         ),
     ] = "when_supported"
+    create_only: Annotated[
+        CreateOnly,
+        CHOICE,
+        Option(
+            "Whether S3 is asked to create objects and never to replace one, where `path` has `{{UUID}}`. A request "
+            "whose answer was lost can then be sent again without doubt about its outcome. `auto` is `always` on AWS, "
+            "and `never` with an `endpoint`, whose store may not know the header (`If-None-Match: *`).",
+            example="always",
+        ),
+    ] = "auto"
     acl: Annotated[
         Acl, CHOICE, Option("Canned ACL of the objects.", example="bucket-owner-full-control", default_text="none")
     ] = ""

@@ -33,6 +33,7 @@ from cloudquery_s3.spec.model import (
     Acl,
     Checksums,
     Compression,
+    CreateOnly,
     Encryption,
     Options,
 )
@@ -183,6 +184,7 @@ def _levels(options: Options) -> Iterator[SpecError]:
 
 def _uploads(options: Options) -> Iterator[SpecError]:
     yield from _choice(options.request_checksums, Checksums, "request_checksums")
+    yield from _choice(options.create_only, CreateOnly, "create_only")
     if options.max_backoff < 0:
         yield SpecError("must not be negative; write 0 for no wait between attempts", field="max_backoff")
     if options.part_size < 0:

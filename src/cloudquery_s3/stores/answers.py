@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
@@ -11,12 +12,16 @@ from cloudquery_s3.stores.failures import NOT_S3, PROXY, RequestFailedError, ans
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FIELDS: Final[Mapping[str, str]] = {"CreateMultipartUpload": "UploadId", "CompleteMultipartUpload": "ETag"}
-"""What the document of an answer must hold, whatever it is called: status 200 alone does not make it a success."""
+_DOCUMENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "CreateMultipartUpload": ("", "UploadId"),
+    "CompleteMultipartUpload": ("CompleteMultipartUploadResult", "ETag"),
+}
+"""What makes an answer's document a success, beside status 200: S3's name for it, or what it holds under any name."""
 
 _STORES: Final = frozenset({"PutObject", "UploadPart"})
 """Operations whose answers have an entity tag in a header."""
 
+_WHOLE_TAG: Final = re.compile(r'"[^"]*"')
 _PROXY_AUTHENTICATION: Final = 407
 _NOT_FOUND: Final = 404
 
@@ -47,10 +52,12 @@ def check_answer(operation: str, status: int, headers: Mapping[str, str], body: 
     document = xml_fields(body)
     if document.get("") == "Error":
         raise document_failure(operation, status, headers, body)
-    wanted = _FIELDS.get(operation)
-    if (operation in _STORES and not headers.get("ETag")) or (wanted and not document.get(wanted)):
+    root, wanted = _DOCUMENTS.get(operation, ("", ""))
+    is_document = not wanted or bool(document.get(wanted)) or document.get("") == root
+    if not is_document or (operation in _STORES and not headers.get("ETag")):
         raise RequestFailedError("the answer is not what S3 answers", status=status, code=NOT_S3, transient=True)
-    if operation == "ListMultipartUploads" and not document:
+    is_cut = headers.get("ETag", "").startswith('"') and not _WHOLE_TAG.fullmatch(headers["ETag"])
+    if is_cut or (operation == "ListMultipartUploads" and not document):
         raise RequestFailedError("the answer is not whole", status=status, transient=True)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SWITCHES: Final = ("use_fips_endpoint", "use_dualstack_endpoint", "ignore_configured_endpoint_urls")
+_NUMBERS: Final = ("metadata_service_timeout", "metadata_service_num_attempts")
 _WHEN_SUPPORTED: Final = "when_supported"
 _CHECKSUM_CHOICES: Final = (_WHEN_SUPPORTED, "when_required")
 
@@ -92,12 +93,17 @@ def _session(
 
 
 def _check_switches(aws: Session) -> None:
-    """Refuse what botocore would take for false: `AWS_USE_FIPS_ENDPOINT=1`."""
+    """Refuse what botocore would take for false, `AWS_USE_FIPS_ENDPOINT=1`, and numbers that are none."""
     for name in _SWITCHES:
         variable = f"AWS_{name.upper()}"
         value = os.environ.get(variable) or aws.get_scoped_config().get(name)
         if value and str(value).lower() not in {"true", "false"}:
             raise SpecError(f"must be true or false, not {value}", field=variable)
+    for name in _NUMBERS:
+        try:
+            aws.get_config_variable(name)
+        except ValueError:
+            raise SpecError("must be a whole number", field=f"AWS_{name.upper()}") from None
 
 
 def _no_configuration(error: BotoCoreError, settings: S3Settings) -> StoreUnavailableError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.stores.transport import Transport
 
+_ZONE: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _PROCESS_TIMEOUT_S: Final = 60
 _METADATA_ATTEMPTS: Final = 3
 """How often the metadata service of an EC2 instance is asked. Both sources: the AWS SDK for Go."""
@@ -141,13 +143,18 @@ class _ShellProcess(CredentialProvider):
             "access_key": said["AccessKeyId"],
             "secret_key": said["SecretAccessKey"],
             "token": said.get("SessionToken"),
-            "expiry_time": said.get("Expiration"),
+            "expiry_time": _in_utc(str(said.get("Expiration") or "")),
         }
 
     def _failed(self, why: str) -> CredentialRetrievalError:
         return CredentialRetrievalError(
             provider=self.METHOD, error_msg=f"credential_process of profile {self._profile_name}: {why}"
         )
+
+
+def _in_utc(time: str) -> str:
+    """Return a time with its zone; a process that leaves it out means UTC."""
+    return time if not time or _ZONE.search(time) else f"{time}Z"
 
 
 class _Stream(io.BytesIO):

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("botocore.credentials").setLevel(logging.ERROR)  # it warns with a trace of what is reported here
 
 RENEWAL_MAX: Final = timedelta(minutes=15)
-"""Credentials are renewed when a quarter of their time is left, and this at the most. Source: compatibility.md."""
+"""Credentials are renewed when a quarter of their time is left, and this at the most. See docs/authentication.md."""
 
 _RENEWAL_SHARE: Final = 0.25
 _RENEWAL_AGAIN_MIN: Final = timedelta(seconds=10)

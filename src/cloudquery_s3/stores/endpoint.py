@@ -34,10 +34,12 @@ class BucketUrl:
     Attributes:
         url: without a trailing slash; an object's URL is this, a slash, and its quoted key.
         signing_region: the region that signatures name.
+        is_custom: whether it is at an endpoint that the user named, and not at AWS's own.
     """
 
     url: str
     signing_region: str
+    is_custom: bool = False
 
     @property
     def is_tls(self) -> bool:
@@ -92,7 +94,7 @@ def bucket_url(aws: Session, *, bucket: str, region: str, endpoint: str, path_st
     scheme = found.properties["authSchemes"][0]
     if scheme["name"] != "sigv4" or scheme["signingName"] != "s3":
         raise SpecError("this kind of bucket is not supported: write one of one region", field="bucket")
-    return BucketUrl(url=found.url.rstrip("/"), signing_region=scheme["signingRegion"])
+    return BucketUrl(url=found.url.rstrip("/"), signing_region=scheme["signingRegion"], is_custom=bool(custom))
 
 
 def endpoint_rules(aws: Session) -> tuple[dict[str, Any], dict[str, Any]]:

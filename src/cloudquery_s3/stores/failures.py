@@ -29,6 +29,7 @@ _TRANSIENT_CODES: Final = frozenset(
     {
         "BadDigest",  # the body was damaged on its way; a checksum found it
         "BandwidthLimitExceeded",
+        "ConditionalRequestConflict",  # another attempt at the same key is under way
         "EC2ThrottledException",
         "IDPCommunicationError",
         "IncompleteBody",

@@ -39,8 +39,8 @@ class MemoryStore:
         self.open_keys: list[str] = []
         self.before = before or (lambda _operation, _key: None)
 
-    def open(self, key: str, cancellation: Cancellation) -> MemoryWriter:
-        """Begin an object."""
+    def open(self, key: str, cancellation: Cancellation, *, unique: bool = False) -> MemoryWriter:  # noqa: ARG002 - it replaces
+        """Begin an object; whatever was at its key is replaced."""
         self.open_keys.append(key)
         return MemoryWriter(self, key, cancellation)
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.committed import Checksum
+    from cloudquery_s3.stores.answers import Answer
     from cloudquery_s3.stores.failures import RequestFailedError
+    from cloudquery_s3.stores.new_object import NewObject
     from cloudquery_s3.stores.s3_requests import S3Client
 
 log = logging.getLogger(__name__)
@@ -67,24 +69,26 @@ class MultipartUpload:
 
     Attributes:
         failures: attempts that failed, of all its requests.
+        answers: to its creation, its first part and its completion.
     """
 
     def __init__(
         self,
         client: S3Client,
         pool: Executor,
-        key: str,
+        target: NewObject,
         headers: Mapping[str, str],
-        cancellation: Cancellation,
         *,
         first_part_bytes: int,
     ) -> None:
         self.failures: list[RequestFailedError] = []
+        self.answers: list[Answer] = []
         self._client = client
         self._pool = pool
-        self._key = key
+        self._target = target
+        self._key = target.key
+        self._cancellation = target.cancellation
         self._headers = headers
-        self._cancellation = cancellation
         self._first_part_bytes = first_part_bytes
         self._under_way: list[_Part] = []
         self._stored: dict[int, _StoredPart] = {}
@@ -115,7 +119,9 @@ class MultipartUpload:
         request = Request("CreateMultipartUpload", "POST", self._key, query={"uploads": ""}, headers=headers)
         failures: list[RequestFailedError] = []
         try:
-            self._upload_id = xml_fields(self._client.send(request, self._cancellation, failures).body)["UploadId"]
+            answer = self._client.send(request, self._cancellation, failures)
+            self._upload_id = xml_fields(answer.body)["UploadId"]
+            self.answers.append(answer)
         finally:
             self.failures += failures
             self._may_have_strays = any(failure.may_have_worked for failure in failures)
@@ -161,17 +167,16 @@ class MultipartUpload:
             "POST",
             self._key,
             query={"uploadId": self._upload_id},
-            headers={"content-type": "application/xml"},
+            headers={"content-type": "application/xml", **self._target.condition},
             body=Body([self._manifest()]),
         )
         failures: list[RequestFailedError] = []
         try:
-            etag = xml_fields(self._client.send(request, self._cancellation, failures).body).get("ETag", "").strip('"')
+            answer = self._client.send(request, self._cancellation, failures)
+            etag = xml_fields(answer.body).get("ETag", "").strip('"')
+            self.answers.append(answer)
         except (StoreError, ObjectCancelledError) as error:
-            etag = self._expected_etag()
-            sent = Sent(etag, self._size_bytes)
-            if not is_stored(self._client, self._key, sent, self._cancellation, failures):
-                raise self._unsure(error, failures) from None
+            etag = self._etag_of_lost_answer(error, failures)
             failures.pop()  # it was not sent again
         finally:
             self.failures += failures
@@ -211,6 +216,8 @@ class MultipartUpload:
         query = {"partNumber": str(number), "uploadId": self._upload_id}
         request = Request("UploadPart", "PUT", self._key, query=query, body=body)
         answer = self._client.send(request, self._cancellation, self.failures)
+        if number == 1:
+            self.answers.append(answer)
         return _StoredPart(answer.etag, self._client.checksum(body))
 
     def _manifest(self) -> bytes:
@@ -228,6 +235,21 @@ class MultipartUpload:
         except ValueError:
             return ""
         return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{self._parts}"
+
+    def _etag_of_lost_answer(self, error: StoreError | ObjectCancelledError, failures: list[RequestFailedError]) -> str:
+        """Return the entity tag of an object that is stored although no answer has said so, or "" where none is known.
+
+        Raises:
+            StoreError: it is not, or nobody knows.
+            ObjectCancelledError: it was given up.
+        """
+        if self._target.is_there(error, failures):
+            self._take_back(self._upload_id)  # a store may keep an upload open that it has refused to complete
+            return ""
+        etag = self._expected_etag()
+        if not is_stored(self._client, self._key, Sent(etag, self._size_bytes), self._cancellation, failures):
+            raise self._unsure(error, failures) from None
+        return etag
 
     def _unsure(
         self, error: StoreError | ObjectCancelledError, failures: list[RequestFailedError]

@@ -103,8 +103,15 @@ class ObjectReader(Protocol):
 class ObjectStore(Protocol):
     """A bucket. Safe to use from several threads."""
 
-    def open(self, key: str, cancellation: Cancellation) -> ObjectWriter:
-        """Begin an object that `cancellation` may give up; sends nothing yet."""
+    def open(self, key: str, cancellation: Cancellation, *, unique: bool = False) -> ObjectWriter:
+        """Begin an object that `cancellation` may give up; sends nothing yet.
+
+        Args:
+            key: where it will be.
+            cancellation: its token.
+            unique: whether no other object ever has this key. Such an object may be created rather than replaced, and
+                then never takes another's place.
+        """
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes.

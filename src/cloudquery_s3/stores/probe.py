@@ -20,7 +20,7 @@ def try_write(store: ObjectStore, key: str) -> None:
     Raises:
         StoreError: it could not be written.
 
-    Source: contract B; that it is removed is this plugin's own.
+    Source: docs/path.md, "The test object"; that it is removed is this plugin's own.
     """
     writer = store.open(key, Cancellation())
     try:

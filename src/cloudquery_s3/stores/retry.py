@@ -40,7 +40,7 @@ class RetryPolicy:
         max_attempts: requests in all, the first included (3 = one try and two more); at least 1.
         max_backoff_s: the longest wait.
 
-    Source: contract A.7.
+    Source: docs/spec.md, `max_retries` and `max_backoff`.
     """
 
     max_attempts: int

@@ -17,6 +17,7 @@ from cloudquery_s3.stores.aws_configuration import aws_configuration, sends_chec
 from cloudquery_s3.stores.clock import Clock
 from cloudquery_s3.stores.endpoint import bucket_url
 from cloudquery_s3.stores.multipart import MultipartUpload
+from cloudquery_s3.stores.new_object import NewObject
 from cloudquery_s3.stores.retry import RetryPolicy
 from cloudquery_s3.stores.roles import credential_source
 from cloudquery_s3.stores.s3_errors import Target
@@ -102,10 +103,15 @@ class S3Store:
         )
         self._pool = ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-part")
         self._uploads: set[MultipartUpload] = set()
+        self._creates_only = settings.create_only == "always" or (settings.create_only == "auto" and not url.is_custom)
 
-    def open(self, key: str, cancellation: Cancellation) -> S3Writer:
-        """Begin an object that `cancellation` may give up; sends nothing yet."""
-        return S3Writer(self._client, self._pool, self._settings, key, cancellation, self._uploads)
+    def open(self, key: str, cancellation: Cancellation, *, unique: bool = False) -> S3Writer:
+        """Begin an object that `cancellation` may give up; sends nothing yet.
+
+        Where the key is unique and `create_only` lets it, the object is created only if nothing is there.
+        """
+        target = NewObject(key, cancellation, create_only=unique and self._creates_only)
+        return S3Writer(self._client, self._pool, self._settings, target, self._uploads)
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes.
@@ -175,6 +181,7 @@ def settings_of(spec: Spec, *, content_type: str) -> S3Settings:
         checksums=spec.request_checksums == "when_supported",
         part_size_bytes=spec.part_size,
         single_put_max_bytes=max(SINGLE_PUT_MAX_BYTES, spec.part_size),
+        create_only=spec.create_only,
         max_attempts=spec.max_retries,
         max_backoff_s=spec.max_backoff,
         profile=credentials.local_profile if credentials else "",

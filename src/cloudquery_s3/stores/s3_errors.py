@@ -33,6 +33,11 @@ _CREDENTIALS_CODES: Final = EXPIRED_CODES | {
 }
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})
 _EVERY_KEY_STATUS: Final = _REDIRECTS | {401, 403, 407, 501}
+_PRECONDITION_FAILED: Final = 412
+_UNKNOWN_HEADER: Final = frozenset({400, 501})
+_UNKNOWN_HEADER_CODES: Final = frozenset({"", "NotImplemented", "InvalidArgument", "InvalidRequest", "BadRequest"})
+"""What a store answers that does not know a header."""
+
 _WRONG_ACCESS_KEY: Final = "correct the access key, or choose another `credentials.local_profile`"
 _NETWORK: Final = "check `endpoint`, `region`, the network and the proxy settings"
 _PATH_STYLE: Final = "set `use_path_style: true`"
@@ -99,10 +104,17 @@ class Target:
         return (urlsplit(self.endpoint).hostname or "").startswith(f"{self.bucket.lower()}.")
 
 
-def store_error(failure: RequestFailedError, *, operation: str, key: str, target: Target) -> StoreError:
-    """Return the user's error for a request that failed for good: its class by what else would fail."""
+def store_error(
+    failure: RequestFailedError, *, operation: str, key: str, target: Target, conditional: bool = False
+) -> StoreError:
+    """Return the user's error for a request that failed for good: its class by what else would fail.
+
+    `conditional` says that the request had the header of `create_only`.
+    """
     kind = _kind(failure, operation)
     message = _message(failure, target)
+    if conditional and failure.status in _UNKNOWN_HEADER and failure.code in _UNKNOWN_HEADER_CODES:
+        message += "; the store may not know If-None-Match: write `create_only: never`"
     return kind(message, operation=operation, key=key, status=failure.status, code=failure.code)
 
 
@@ -132,6 +144,11 @@ def _message(failure: RequestFailedError, target: Target) -> str:
     }
     if failure.code in known:
         return known[failure.code]
+    if failure.status == _PRECONDITION_FAILED:
+        return (
+            "an object is at this key already, and `create_only` replaces none: look whose it is, or write "
+            "`create_only: never`"
+        )
     advice = _advice(failure, target)
     if failure.status is None:
         return f"{failure} at {target.endpoint}: {advice or _NETWORK}"

@@ -47,7 +47,7 @@ class S3Reader:
         self._kept = SpooledTemporaryFile(HEAD_BYTES)  # noqa: SIM115 - it lives as long as this does
         first = self._first()
         self._kept_bytes = self._kept.tell()
-        self._pinned = {"If-Match": f'"{first.etag}"'} if first.etag else {}
+        self._etag = first.etag
         size = _SIZE.fullmatch(first.headers.get("Content-Range", ""))
         self.size_bytes = int(size[1]) if size else self._kept_bytes
 
@@ -63,18 +63,15 @@ class S3Reader:
             return self._kept.read(max(0, end - offset))
         if offset >= end:
             return b""
+        pinned = {"If-Match": f'"{self._etag}"'} if self._etag else {}
         try:
-            answer = self._get({"Range": f"bytes={offset}-{end - 1}", **self._pinned})
+            answer = self._get({"Range": f"bytes={offset}-{end - 1}", **pinned})
         except StoreError as error:
             if error.status != _PRECONDITION_FAILED:
                 raise
-            raise StoreError(
-                "the object was replaced while it was read: read it again",
-                operation="GetObject",
-                key=self._key,
-                status=error.status,
-                code=error.code,
-            ) from error
+            raise self._replaced(error.status) from error
+        if answer.etag != self._etag:  # some stores take no notice of If-Match
+            raise self._replaced(None)
         if len(answer.body) != end - offset:
             problem = f"the store sent {len(answer.body)} bytes where {end - offset} were asked for"
             raise StoreError(problem, operation="GetObject", key=self._key)
@@ -83,6 +80,10 @@ class S3Reader:
     def close(self) -> None:
         """Let go of what is kept."""
         self._kept.close()
+
+    def _replaced(self, status: int | None) -> StoreError:
+        message = "the object was replaced while it was read: read it again"
+        return StoreError(message, operation="GetObject", key=self._key, status=status)
 
     def _first(self) -> Answer:
         try:

@@ -17,7 +17,7 @@ from cloudquery_s3.stores.s3_errors import Target, store_error
 from cloudquery_s3.stores.signature import Signer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import IO
 
     from botocore.credentials import ReadOnlyCredentials
@@ -141,24 +141,34 @@ class S3Client:
             answer = (policy or self._policy).run(attempt, self._pause, cancellation, on_retry)
         except RequestFailedError as failure:
             past.append(failure)
-            raise store_error(failure, operation=request.operation, key=request.key, target=self._target) from None
-        self._look_for_encryption(request, answer)
+            raise store_error(
+                failure,
+                operation=request.operation,
+                key=request.key,
+                target=self._target,
+                conditional="If-None-Match" in request.headers,
+            ) from None
         return answer
 
     def close(self) -> None:
         """Release connections."""
         self._transport.close()
 
-    def _look_for_encryption(self, request: Request, answer: Answer) -> None:
-        """Warn, once, where the store does not confirm the encryption that was asked for."""
-        wanted = request.headers.get(ENCRYPTION_HEADER)
-        if wanted and answer.headers.get(ENCRYPTION_HEADER) != wanted and not self._has_warned:
-            self._has_warned = True
-            facts = {"asked": wanted, "confirmed": answer.headers.get(ENCRYPTION_HEADER, "")}
-            log.warning(
-                "the store does not confirm the encryption that was asked for: objects may be stored without it",
-                extra={**facts, "store": answer.headers.get("Server", ""), "endpoint": self._target.endpoint},
-            )
+    def look_for_encryption(self, wanted: str, answers: Sequence[Answer]) -> None:
+        """Warn, once, where no answer about an object confirms the encryption that was asked for."""
+        confirmed = {answer.headers.get(ENCRYPTION_HEADER, "") for answer in answers}
+        if not wanted or wanted in confirmed or not answers or self._has_warned:
+            return
+        self._has_warned = True
+        log.warning(
+            "the store does not confirm the encryption that was asked for: objects may be stored without it",
+            extra={
+                "asked": wanted,
+                "confirmed": ", ".join(sorted(confirmed - {""})),
+                "store": answers[0].headers.get("Server", ""),
+                "endpoint": self._target.endpoint,
+            },
+        )
 
     def _once(self, request: Request, credentials: ReadOnlyCredentials) -> Answer:
         began = time.monotonic()

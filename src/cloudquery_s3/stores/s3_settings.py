@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 MIB: Final = 1024 * 1024
 SINGLE_PUT_MAX_BYTES: Final = 64 * MIB
@@ -35,6 +35,8 @@ class S3Settings:
         content_type: of new objects, or empty.
         checksums: whether bodies carry an `x-amz-checksum-crc32` header where TLS protects them, instead of a SHA-256
             in the signature.
+        create_only: whether objects of unique keys are created only where nothing is: `always`, `never`, or `auto`, on
+            AWS itself.
         part_size_bytes: the first parts of a multipart upload; 5 MiB to 5 GiB.
         single_put_max_bytes: an object up to this size is held and goes up in one request; at least `part_size_bytes`.
         max_attempts: how often a request is tried, the first time included.
@@ -56,6 +58,7 @@ class S3Settings:
     kms_key_id: str = ""
     content_type: str = ""
     checksums: bool = True
+    create_only: Literal["auto", "always", "never"] = "auto"
     part_size_bytes: int = 5 * MIB
     single_put_max_bytes: int = SINGLE_PUT_MAX_BYTES
     max_attempts: int = 3

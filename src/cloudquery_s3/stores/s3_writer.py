@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Executor
 
-    from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.chunk import Chunk
     from cloudquery_s3.stores.failures import RequestFailedError
+    from cloudquery_s3.stores.new_object import NewObject
     from cloudquery_s3.stores.s3_requests import S3Client
     from cloudquery_s3.stores.s3_settings import S3Settings
 
@@ -30,15 +30,15 @@ class S3Writer:
         client: S3Client,
         pool: Executor,
         settings: S3Settings,
-        key: str,
-        cancellation: Cancellation,
+        target: NewObject,
         uploads: set[MultipartUpload],
     ) -> None:
         self._client = client
         self._pool = pool
         self._settings = settings
-        self._key = key
-        self._cancellation = cancellation
+        self._target = target
+        self._key = target.key
+        self._cancellation = target.cancellation
         self._pending: list[Chunk] = []
         self._pending_bytes = 0
         self._size_bytes = 0
@@ -104,6 +104,7 @@ class S3Writer:
                 self._upload.send(self._take(self._pending_bytes))
             etag, checksum = self._upload.complete()
             self._uploads.discard(self._upload)
+            self._client.look_for_encryption(self._settings.encryption, self._upload.answers)
             failures = self._upload.failures
         return StoredObject(
             key=self._key, size_bytes=self._size_bytes, etag=etag, retries=len(failures), checksum=checksum
@@ -119,24 +120,29 @@ class S3Writer:
 
     def _put(self, body: Body, failures: list[RequestFailedError]) -> str:
         """Store all in one request; return its entity tag."""
-        request = Request("PutObject", "PUT", self._key, headers=self._settings.object_headers(), body=body)
+        headers = {**self._settings.object_headers(), **self._target.condition}
+        request = Request("PutObject", "PUT", self._key, headers=headers, body=body)
         try:
-            return self._client.send(request, self._cancellation, failures).etag
-        except (StoreError, ObjectCancelledError):
+            answer = self._client.send(request, self._cancellation, failures)
+        except (StoreError, ObjectCancelledError) as error:
+            if self._target.is_there(error, failures):
+                failures.pop()  # it was not sent again
+                return ""
             etag = body.md5().hex()
             sent = Sent(etag, body.size_bytes)
             if not is_stored(self._client, self._key, sent, self._cancellation, failures):
                 raise
             failures.pop()  # it was not sent again
             return etag
+        self._client.look_for_encryption(self._settings.encryption, [answer])
+        return answer.etag
 
     def _new_upload(self) -> MultipartUpload:
         return MultipartUpload(
             self._client,
             self._pool,
-            self._key,
+            self._target,
             self._settings.object_headers(),
-            self._cancellation,
             first_part_bytes=self._settings.part_size_bytes,
         )
 

@@ -34,7 +34,7 @@ class ObjectFile:
         cancellation: is set when the object is given up.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one object is made of, by name
         self,
         *,
         table: str,
@@ -43,6 +43,7 @@ class ObjectFile:
         file_format: Format,
         store: ObjectStore,
         cancellation: Cancellation,
+        unique: bool,
     ) -> None:
         self.key = key
         self.alterations = Alterations()
@@ -52,7 +53,7 @@ class ObjectFile:
         self._format = file_format
         self._encoder: Encoder | None = None
         self.cancellation = cancellation
-        self._upload = store.open(key, cancellation)
+        self._upload = store.open(key, cancellation, unique=unique)
 
     @property
     def buffered_bytes(self) -> int:

@@ -189,6 +189,7 @@ class PartitionWriter:
                 file_format=context.file_format,
                 store=context.store,
                 cancellation=Cancellation(),
+                unique=context.template.has_file_id,
             ),
             opened_at=context.now(),
             reservation=context.budget.reserve(self._evict),

@@ -43,6 +43,7 @@ def test_a_plain_spec_has_the_references_defaults() -> None:
         ({"acl": "private"}, {"acl": "private"}),
         ({"content_type": "text/plain"}, {"content_type": "text/plain"}),
         ({"request_checksums": "when_required"}, {"checksums": False}),
+        ({"create_only": "always"}, {"create_only": "always"}),
         ({"part_size": 16 * MIB}, {"part_size_bytes": 16 * MIB}),
         ({"part_size": 100 * MIB}, {"part_size_bytes": 100 * MIB, "single_put_max_bytes": 100 * MIB}),
         ({"max_retries": 7}, {"max_attempts": 7}),
