@@ -97,8 +97,7 @@ class EncodedMessage:
         except ARROW_ERRORS as error:
             raise DecodeError(f"a record batch cannot be decoded: {error}") from error
         require_sound(batch)
-        if self.known.has_lists:
-            require_sound_lists(batch)
+        require_sound_lists(batch, self.known.inner_lists)
         if batch.num_rows != self.rows:
             raise DecodeError(f"a record batch announces {self.rows} rows and holds {batch.num_rows}")
         if keep:

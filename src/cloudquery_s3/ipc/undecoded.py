@@ -67,7 +67,7 @@ class UndecodedPayload:
     def _messages(self) -> Iterator[DecodedMessage]:
         for index, batch in enumerate(decoded_batches(self._payload)):
             require_sound(batch)
-            require_sound_lists(batch)
+            require_sound_lists(batch, self._known.inner_lists)
             if self._known.shape is not None:
                 size = self._sizes.batches[index]
                 yield DecodedMessage(self._known, batch, arrow_bytes=size, held_bytes=size)

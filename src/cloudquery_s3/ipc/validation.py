@@ -65,26 +65,36 @@ def require_sound(batch: pa.RecordBatch) -> None:
         _require_sound_memory(batch)
 
 
-def has_lists(kind: pa.DataType) -> bool:
-    """Tell whether a type, at any depth, has offsets into a child array."""
-    if isinstance(kind, pa.BaseExtensionType):
-        return has_lists(kind.storage_type)
-    if pa.types.is_dictionary(kind):
-        return has_lists(kind.value_type)
-    return _is_list(kind) or any(has_lists(kind.field(index).type) for index in range(kind.num_fields))
+def columns_of_inner_lists(schema: pa.Schema) -> tuple[int, ...]:
+    """Return the numbers of the columns with lists inside of another type: these can be empty where rows are not."""
+    return tuple(
+        number for number, field in enumerate(schema) if any(_has_lists(inner) for inner in _inner_types(field.type))
+    )
 
 
-def require_sound_lists(batch: pa.RecordBatch) -> None:
-    """Return if no list array without lists begins outside of its child array.
+def require_sound_lists(batch: pa.RecordBatch, columns: tuple[int, ...]) -> None:
+    """Return if no list array without lists begins outside of its child array, in these columns of a batch with rows.
 
     Arrow's own check passes over arrays without values, and a kernel that follows their one offset ends the process.
 
     Raises:
         DecodeError: one does; the message names the column.
     """
-    for field, column in zip(batch.schema, batch.columns, strict=True):
-        if has_lists(field.type) and not _lists_begin_inside(column):
-            raise DecodeError(f"column {field.name} of a record batch {_OUTSIDE}")
+    for number in columns:
+        if not _lists_begin_inside(batch.column(number)):
+            raise DecodeError(f"column {batch.schema.field(number).name} of a record batch {_OUTSIDE}")
+
+
+def _has_lists(kind: pa.DataType) -> bool:
+    return _is_list(kind) or any(_has_lists(inner) for inner in _inner_types(kind))
+
+
+def _inner_types(kind: pa.DataType) -> list[pa.DataType]:
+    if isinstance(kind, pa.BaseExtensionType):
+        return [kind.storage_type]
+    if pa.types.is_dictionary(kind):
+        return [kind.value_type]
+    return [kind.field(index).type for index in range(kind.num_fields)]
 
 
 def _lists_begin_inside(array: pa.Array) -> bool:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from cloudquery_s3.errors import DecodeError
-from cloudquery_s3.ipc.validation import require_sound, require_sound_lists
+from cloudquery_s3.ipc.validation import columns_of_inner_lists, require_sound, require_sound_lists
 
 DAY_US = 86_400_000_000
 TIMES = pa.array([DAY_US, -1, 25 * DAY_US, None]).view(pa.time64("us"))
@@ -118,8 +118,10 @@ def test_lists_of_no_lists_begin_inside_of_their_values(kind: pa.DataType) -> No
         ):
             batch = pa.record_batch({"c": array})
             require_sound(batch)
+            columns = columns_of_inner_lists(batch.schema)
+            assert columns == (0,)
             if outside:
                 with pytest.raises(DecodeError, match=r"^column c of a record batch has offsets"):
-                    require_sound_lists(batch)
+                    require_sound_lists(batch, columns)
             else:
-                require_sound_lists(batch)
+                require_sound_lists(batch, columns)
