@@ -17,7 +17,12 @@ from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.ipc import IpcReader, decode
 from cloudquery_s3.ipc.intervals import has_hidden_intervals, shown_batch, shown_schema
-from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
+from cloudquery_s3.ipc.validation import (
+    ARROW_ERRORS,
+    columns_of_inner_lists,
+    require_sound,
+    require_sound_lists,
+)
 from random_arrow import LEAVES, batch
 from rows import ipc, read_batches
 
@@ -84,6 +89,7 @@ def records_by_arrow(payload: bytes) -> list[pa.RecordBatch] | None:
         found = [shown_batch(one) if hidden else one for one in found]
         for one in found:
             require_sound(one)
+            require_sound_lists(one, columns_of_inner_lists(one.schema))
     except (*ARROW_ERRORS, DecodeError):
         return None
     lengths = [one.num_rows for one in found] + [longest(column) for one in found for column in one.columns]

@@ -78,11 +78,15 @@ def _decode_group(group: list[ReceivedBatch]) -> list[pa.RecordBatch]:
             pass
         else:
             return [record.slice(group[0].start, sum(batch.rows for batch in group))]
+    if (
+        group[0].message.known.shape is None
+    ):  # pyarrow merges dictionaries of float16 wrongly, and nested ones not at all
+        return [batch.decode() for batch in group]
     try:
         # concatenating copies, which aligns
         return [pa.concat_batches([batch.decode(aligned=False) for batch in group])]
-    except ARROW_ERRORS:  # of some types pyarrow can merge no batches
-        return [batch.decode() for batch in group]
+    except ARROW_ERRORS as error:
+        raise DecodeError(f"{len(group)} record batches of one schema cannot be merged: {error}") from error
 
 
 def _bulk_messages(group: list[ReceivedBatch]) -> list[EncodedMessage]:

@@ -10,6 +10,7 @@ from cloudquery_s3.ipc.fallback import FallBackToArrow
 from cloudquery_s3.ipc.header import CONTINUATION, END_OF_STREAM, FRAME, HeadLayout, Measure
 from cloudquery_s3.ipc.received import EncodedMessage, ReceivedBatch
 from cloudquery_s3.ipc.shape import BatchShape
+from cloudquery_s3.ipc.validation import columns_of_inner_lists
 from cloudquery_s3.table import table_name
 
 if TYPE_CHECKING:
@@ -27,15 +28,17 @@ class KnownSchema:
     Attributes:
         schema: the schema.
         table: the table that it names; "" where it names none.
-        shape: the shape of its batches; None where it is not fixed, or not known.
+        shape: the shape of its batches; None where it is not fixed.
+        inner_lists: the numbers of the columns that have lists inside of another type.
     """
 
-    __slots__ = ("_layout", "_plain", "schema", "shape", "table")
+    __slots__ = ("_layout", "_plain", "inner_lists", "schema", "shape", "table")
 
     def __init__(self, schema: pa.Schema, *, plain: bool) -> None:
         """Derive the shape; `plain` tells whether the batches are as this package reads them itself."""
         self.schema = schema
         self.table = table_name(schema)
+        self.inner_lists = columns_of_inner_lists(schema)
         self._plain = plain
         self._layout: HeadLayout | None = None
         try:

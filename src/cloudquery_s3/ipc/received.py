@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 
 from cloudquery_s3.errors import DecodeError
-from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound
+from cloudquery_s3.ipc.validation import ARROW_ERRORS, require_sound, require_sound_lists
 
 if TYPE_CHECKING:
     from cloudquery_s3.ipc.header import HeadLayout
@@ -97,6 +97,7 @@ class EncodedMessage:
         except ARROW_ERRORS as error:
             raise DecodeError(f"a record batch cannot be decoded: {error}") from error
         require_sound(batch)
+        require_sound_lists(batch, self.known.inner_lists)
         if batch.num_rows != self.rows:
             raise DecodeError(f"a record batch announces {self.rows} rows and holds {batch.num_rows}")
         if keep:

@@ -10,7 +10,7 @@ from cloudquery_s3.ipc.expansion import cut
 from cloudquery_s3.ipc.received import DecodedMessage, ReceivedBatch
 from cloudquery_s3.ipc.sizes import PayloadSizes, payload_sizes
 from cloudquery_s3.ipc.stream import decoded_batches
-from cloudquery_s3.ipc.validation import of_table, require_sound
+from cloudquery_s3.ipc.validation import of_table, require_sound, require_sound_lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +67,7 @@ class UndecodedPayload:
     def _messages(self) -> Iterator[DecodedMessage]:
         for index, batch in enumerate(decoded_batches(self._payload)):
             require_sound(batch)
+            require_sound_lists(batch, self._known.inner_lists)
             if self._known.shape is not None:
                 size = self._sizes.batches[index]
                 yield DecodedMessage(self._known, batch, arrow_bytes=size, held_bytes=size)

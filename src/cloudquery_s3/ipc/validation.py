@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from cloudquery_s3.errors import DecodeError, PayloadError, PluginError
@@ -38,6 +39,8 @@ _BARE: Final = {
 """Types whose values have a meaning that can be violated, and types of the same layout whose values have none: text and
 binary, times and dates and integers, as the C data interface writes them."""
 
+_OUTSIDE: Final = "has offsets, sizes or indexes that lead outside of its data"
+
 _DECIMAL_BYTES: Final = 16
 """What a decimal takes whose format names no width."""
 
@@ -62,9 +65,64 @@ def require_sound(batch: pa.RecordBatch) -> None:
         _require_sound_memory(batch)
 
 
+def columns_of_inner_lists(schema: pa.Schema) -> tuple[int, ...]:
+    """Return the numbers of the columns with lists inside of another type: these can be empty where rows are not."""
+    return tuple(
+        number for number, field in enumerate(schema) if any(_has_lists(inner) for inner in _inner_types(field.type))
+    )
+
+
+def require_sound_lists(batch: pa.RecordBatch, columns: tuple[int, ...]) -> None:
+    """Return if no list array without lists begins outside of its child array, in these columns of a batch with rows.
+
+    Arrow's own check passes over arrays without values, and a kernel that follows their one offset ends the process.
+
+    Raises:
+        DecodeError: one does; the message names the column.
+    """
+    for number in columns:
+        if not _lists_begin_inside(batch.column(number)):
+            raise DecodeError(f"column {batch.schema.field(number).name} of a record batch {_OUTSIDE}")
+
+
+def _has_lists(kind: pa.DataType) -> bool:
+    return _is_list(kind) or any(_has_lists(inner) for inner in _inner_types(kind))
+
+
+def _inner_types(kind: pa.DataType) -> list[pa.DataType]:
+    if isinstance(kind, pa.BaseExtensionType):
+        return [kind.storage_type]
+    if pa.types.is_dictionary(kind):
+        return [kind.value_type]
+    return [kind.field(index).type for index in range(kind.num_fields)]
+
+
+def _lists_begin_inside(array: pa.Array) -> bool:
+    if _is_list(array.type) and not len(array):
+        wide = pa.types.is_large_list(array.type)
+        offsets = np.frombuffer(array.buffers()[1] or b"", np.int64 if wide else np.int32)[array.offset :]
+        if len(offsets) and not 0 <= offsets[0] <= len(array.values):
+            return False
+    return all(_lists_begin_inside(child) for child in _child_arrays(array))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind))
+
+
+def _child_arrays(array: pa.Array) -> list[pa.Array]:
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return [array.storage]
+    if pa.types.is_dictionary(kind):
+        return [array.dictionary]
+    if pa.types.is_struct(kind) or pa.types.is_union(kind):
+        return [array.field(index) for index in range(kind.num_fields)]
+    return [array.values] if kind.num_fields else []
+
+
 def _require_sound_memory(batch: pa.RecordBatch) -> None:
     """Check again with every column taken as bare memory."""
-    problem = "has offsets, sizes or indexes that lead outside of its data"
     whole = _structural_error(batch)
     for field, column in zip(batch.schema, batch.columns, strict=True):
         try:
@@ -72,9 +130,9 @@ def _require_sound_memory(batch: pa.RecordBatch) -> None:
             _bare(column).validate(full=True)
         except ARROW_ERRORS:
             # what pyarrow says may hold a cell's value
-            raise DecodeError(f"column {field.name} of a record batch {problem}") from None
+            raise DecodeError(f"column {field.name} of a record batch {_OUTSIDE}") from None
     if whole is not None:
-        raise DecodeError(f"a record batch {problem}") from whole
+        raise DecodeError(f"a record batch {_OUTSIDE}") from whole
 
 
 def _structural_error(batch: pa.RecordBatch) -> pa.ArrowInvalid | None:

@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -163,3 +164,18 @@ def test_core_types_cost_nothing(kind: Callable[[], pa.DataType]) -> None:
     assert normalise(batch) is batch
     assert Normaliser(schema).schema is schema
     assert Normaliser(schema).idle
+
+
+@pytest.mark.parametrize("hidden", [-(2**31) + 2, 2**31 - 1, 500])
+def test_what_a_null_view_hides_is_not_read(hidden: int) -> None:
+    """Lengths and places beneath a NULL are anything, and no kernel follows them."""
+    texts = ["a", None, "b" * 20, None, "c" * 30]
+    sound = pa.array(texts, pa.string_view())
+    views = np.frombuffer(sound.buffers()[1], np.int32).reshape(-1, 4).copy()
+    views[[1, 3]] = [hidden, 7, 2**31 - 1, -5]
+    wild = pa.Array.from_buffers(sound.type, 5, [sound.buffers()[0], pa.py_buffer(views), *sound.buffers()[2:]])
+    for array in (wild, wild.slice(1, 4)):
+        batch = pa.record_batch([array, pa.StructArray.from_arrays([array], ["s"])], ["v", "w"])
+        plain = Normaliser(batch.schema)(batch, Alterations())
+        assert plain["v"].to_pylist() == array.to_pylist()
+        assert plain["w"].to_pylist() == [{"s": text} for text in array.to_pylist()]

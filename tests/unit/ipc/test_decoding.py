@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -130,3 +131,16 @@ def test_retyped_intervals_do_not_hide_wrong_offsets() -> None:
     assert wrong != sound
     with pytest.raises(DecodeError, match="larger than values"):
         read_batches(IpcReader(), wrong)
+
+
+def test_dictionaries_are_not_merged() -> None:
+    """Batches of dictionaries keep their values: pyarrow gives other ones where it merges those of float16."""
+    data = [table_of_halves(number) for number in range(50)]
+    records = decode(receive(*data))
+    assert [row for record in records for row in record.to_pylist()] == [row for one in data for row in one.to_pylist()]
+
+
+def table_of_halves(number: int) -> pa.RecordBatch:
+    """Three halves in a dictionary."""
+    halves = pa.array(np.array([number, number / 2, number], np.float16)).dictionary_encode()
+    return pa.record_batch([halves], schema=pa.schema([("h", halves.type)], metadata={"cq:table_name": "t"}))

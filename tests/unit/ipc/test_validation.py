@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from cloudquery_s3.errors import DecodeError
-from cloudquery_s3.ipc.validation import require_sound
+from cloudquery_s3.ipc.validation import columns_of_inner_lists, require_sound, require_sound_lists
 
 DAY_US = 86_400_000_000
 TIMES = pa.array([DAY_US, -1, 25 * DAY_US, None]).view(pa.time64("us"))
@@ -98,3 +98,30 @@ def test_what_leads_outside_of_its_memory_is_refused(array: pa.Array) -> None:
             require_sound(pa.record_batch(data))
         assert "secret" not in str(told.value)
         assert told.value.__cause__ is None, "what pyarrow says may hold a cell's value"
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.int8()), pa.large_list(pa.int8()), pa.map_(pa.int8(), pa.int8())], ids=str
+)
+def test_lists_of_no_lists_begin_inside_of_their_values(kind: pa.DataType) -> None:
+    """A list array without lists has one offset that nobody checks, and that ends the process when it is followed."""
+    values = pa.array([], kind.field(0).type)
+    wide = pa.types.is_large_list(kind)
+    for first, outside in ((0, False), (1, True), (175, True)):
+        offset = pa.py_buffer(np.array([first], np.int64 if wide else np.int32))
+        empty = pa.Array.from_buffers(kind, 0, [None, offset], children=[values])
+        empty.validate(full=True)
+        for array in (
+            pa.ListArray.from_arrays(pa.array([0, 0], pa.int32()), empty),
+            pa.StructArray.from_arrays([pa.FixedSizeListArray.from_arrays(empty, 1)], ["a"]),
+            pa.DictionaryArray.from_arrays(pa.array([None], pa.int8()), empty),
+        ):
+            batch = pa.record_batch({"c": array})
+            require_sound(batch)
+            columns = columns_of_inner_lists(batch.schema)
+            assert columns == (0,)
+            if outside:
+                with pytest.raises(DecodeError, match=r"^column c of a record batch has offsets"):
+                    require_sound_lists(batch, columns)
+            else:
+                require_sound_lists(batch, columns)

@@ -16,7 +16,7 @@ from cloudquery_s3.formats.columns.conversion import Conversion, Convert, conver
 from cloudquery_s3.formats.columns.names import RENAMED, distinct
 from cloudquery_s3.formats.columns.union_text import union_text
 from cloudquery_s3.formats.encoder import UnwritableError
-from cloudquery_s3.formats.text.buffers import numbers, validity
+from cloudquery_s3.formats.text.buffers import fixed, numbers, valid_flags, validity
 from cloudquery_s3.table import EXTENSION_NAME, extension_of
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import Alterations, CountAltered
 
 _VIEWS: Final = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+_VIEW_BYTES: Final = 16
 _LARGEST: Final = 2**31 - 1
 
 
@@ -105,7 +106,19 @@ def _extension(field: pa.Field) -> Conversion:
 
 def _view(field: pa.Field) -> Conversion:
     kind = _VIEWS[field.type]
-    return Conversion(field.with_type(kind), lambda array, _count: array.cast(kind))
+    return Conversion(field.with_type(kind), lambda array, _count: _without_hidden(array).cast(kind))
+
+
+def _without_hidden(array: pa.Array) -> pa.Array:
+    """Return views whose NULLs hide nothing: pyarrow's cast adds up their lengths too, and writes where it must not.
+
+    No check of the received rows looks at them: what stands beneath a NULL is anything.
+    """
+    if not array.null_count:
+        return array
+    views = fixed(array, _VIEW_BYTES).copy()
+    views[~valid_flags(array)] = 0
+    return pa.Array.from_buffers(array.type, len(array), [validity(array), pa.py_buffer(views), *array.buffers()[2:]])
 
 
 def _small_decimal(field: pa.Field) -> Conversion:
