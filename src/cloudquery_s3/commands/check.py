@@ -17,7 +17,7 @@ from cloudquery_s3.commands.iam_policy import policies
 from cloudquery_s3.commands.report import JsonReport, PolicyReport, Report, TextReport
 from cloudquery_s3.commands.spec_file import files_of, read_documents, read_file
 from cloudquery_s3.errors import PluginError, SpecError
-from cloudquery_s3.spec.aws_names import aws_faults
+from cloudquery_s3.spec.aws_names import bucket_faults, region_faults, unsupported_kinds
 from cloudquery_s3.spec.path_advice import likely_clashes
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 EXAMPLE_TABLE: Final = "aws_ec2_instances"
 _STANDARD_INPUT: Final = "-"
+_OTHER_STORES: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+"""Variables that name the endpoint of another store, where the spec does not."""
 
 _Files = Annotated[
     list[Path],
@@ -143,10 +145,13 @@ def _check_one(file: str, found: PluginSpec, report: Report, *, table: str, conn
 
 
 def _place_faults(options: Options | None, environment: Mapping[str, str]) -> Iterator[SpecError]:
-    """Yield why AWS has no such place, unless the place is another store."""
-    elsewhere = any(environment.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
-    if options is not None and not options.endpoint and not elsewhere:
-        yield from aws_faults(options.bucket, options.region)
+    """Yield why AWS has no such place, unless the place is another store, or why this plugin cannot write to it."""
+    if options is None:
+        return
+    yield from unsupported_kinds(options.bucket)
+    if not options.endpoint and not any(environment.get(name) for name in _OTHER_STORES):
+        yield from region_faults(options.region)
+        yield from bucket_faults(options.bucket, options.region)
 
 
 def _keys(spec: Spec, *, table: str, sync_id: str) -> dict[str, str]:

@@ -155,6 +155,8 @@ def test_two_of_one_name(tmp_path: Path) -> None:
         ({"bucket": "MyBucket"}, "bucket: MyBucket cannot be"),
         ({"bucket": "my_bucket"}, "bucket: my_bucket cannot be"),
         ({"bucket": "my-bucket.s3.eu-west-1.amazonaws.com"}, "bucket: is a host's name"),
+        ({"bucket": "lake--use1-az4--x-s3"}, "bucket: directory buckets"),
+        ({"bucket": "arn:aws:s3::123456789012:accesspoint/x.mrap"}, "bucket: multi-region access points"),
         ({"region": "eu-central-1a"}, 'region: "eu-central-1a" is a zone; write its region, eu-central-1'),
         ({"region": "us-west-2-lax-1a"}, 'region: "us-west-2-lax-1a" is a zone; write its region, us-west-2'),
         ({"region": "use1-az1"}, 'region: "use1-az1" is a zone'),
