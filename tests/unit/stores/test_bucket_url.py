@@ -101,6 +101,6 @@ def test_keys_are_quoted() -> None:
 @pytest.mark.parametrize("region", ["eu-central-1a", "us-west-2-lax-1a", "use1-az1"])
 def test_zones_are_no_regions(region: str) -> None:
     """A zone in place of a region is named before a request is made; another store may call its regions anything."""
-    with pytest.raises(SpecError, match="^region: "):
+    with pytest.raises(SpecError, match=r"^region: "):
         resolve(region=region)
     assert resolve(region=region, endpoint="http://127.0.0.1:9000").signing_region == region
