@@ -288,6 +288,17 @@ def test_no_yaml(tmp_path: Path) -> None:
     assert "secret" not in said.output
 
 
+def test_broken_documents_hide_no_others(tmp_path: Path) -> None:
+    """Of a file with documents that are not YAML each is a problem at its line, and the others are checked."""
+    file = tmp_path / "spec.yml"
+    good = yaml.safe_dump(destination(written(acl="x")))
+    file.write_text(f"a: [\n---\n{good}\n---\nb: {{{{x\n", encoding="utf-8")
+    first, last, of_spec = sorted(program.run("check", file).findings("problem"), key=lambda text: "acl" in text)
+    assert "is not YAML" in first
+    assert "is not YAML" in last
+    assert of_spec.startswith("acl: x is not one of")
+
+
 def test_no_secrets(tmp_path: Path) -> None:
     """An external id and the value of a variable never appear."""
     credentials = {"role_arn": "arn:aws:iam::123456789012:role/w", "external_id": "${EXTERNAL}"}
