@@ -66,7 +66,7 @@ _INTERPLAY: Final = """\
   object per table. `{{UUID}}` may then be left out. `validate-config` does not accept this; a sync does.
 - **The appended suffix.** A path without `{{TABLE}}` and `{{TABLE_HYPHEN}}` has `/{{TABLE}}.<format>` appended, and
   `.{{UUID}}` unless `no_rotate`: `data/{{UUID}}` becomes `data/{{UUID}}/{{TABLE}}.csv.{{UUID}}`. The suffix has no
-  `.gz`, as the Go plugin's has none, so that keys stay what they were. It is better to write the path in full.
+  `.gz`, as the Go plugin's has none, so that keys stay what they were. Better write the path in full.
 - **gzip** goes with `csv` and `json`. `{{FORMAT}}` then ends in `.gz`, and the Content-Type is `application/gzip`.
 - **Empty objects** (`write_empty_objects_for_empty_tables`) need `format: parquet`.
 - **Encryption.** `AES256` has no key id. `aws:kms` and `aws:kms:dsse` without one use the bucket's own key.
