@@ -318,7 +318,7 @@ ORDER: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("place", range(len(ORDER) - 1))
 def test_order(place: int) -> None:
-    """Of two problems the one that the reference finds first is reported (contract A.4)."""
+    """Of two problems the one that the reference finds first is reported."""
     earlier = ORDER[place]
     for later in ORDER[place + 1 :]:
         if not set(earlier) & set(later):

@@ -28,7 +28,7 @@ from specs import parsed
     ],
 )
 def test_durations(text: str, seconds: float) -> None:
-    """Go's durations have Go's length (contract A.6)."""
+    """Go's durations have the length that Go gives them."""
     assert duration_s(text) == pytest.approx(seconds, rel=1e-15)
 
 

@@ -15,20 +15,23 @@ from cloudquery_s3.commands.destinations import contents, duplicates
 from cloudquery_s3.commands.diagnosis import diagnose
 from cloudquery_s3.commands.iam_policy import policies
 from cloudquery_s3.commands.report import JsonReport, PolicyReport, Report, TextReport
-from cloudquery_s3.commands.spec_file import files_of, read_documents, read_file
+from cloudquery_s3.commands.spec_file import files_of, read_document, read_file, sections
 from cloudquery_s3.errors import PluginError, SpecError
-from cloudquery_s3.spec.aws_names import aws_faults
+from cloudquery_s3.spec.aws_names import bucket_faults, region_faults, unsupported_kinds
 from cloudquery_s3.spec.path_advice import likely_clashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloudquery_s3.commands.destinations import Contents, PluginSpec
+    from cloudquery_s3.commands.spec_file import Document
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.spec.model import Options
 
 EXAMPLE_TABLE: Final = "aws_ec2_instances"
 _STANDARD_INPUT: Final = "-"
+_OTHER_STORES: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+"""Variables that name the endpoint of another store, where the spec does not."""
 
 _Files = Annotated[
     list[Path],
@@ -82,17 +85,26 @@ def _check_place(place: Path, report: Report, *, table: str, connect: bool) -> N
     others: list[str] = []
     before = report.destinations, report.problems
     for where, text in _texts(place, report):
-        try:
-            found = contents(read_documents(text), Path.cwd())
-        except SpecError as error:
-            report.problem(where, str(error))
-            continue
+        found = contents(_documents(where, text, report), Path.cwd())
         others += found.others
         _check_contents(where, found, report, table=table, connect=connect)
     if (report.destinations, report.problems) == before:
         passed = f"; passed over: {', '.join(others)}, for neither name nor path has s3 in it" if others else ""
         hint = "write kind: destination, or the bare spec"
         report.problem(str(place), f"there is no S3 destination in it{passed or f': {hint}'}")
+
+
+def _documents(where: str, text: str, report: Report) -> list[Document]:
+    """Return the documents of a file that can be read, and report the others."""
+    documents = []
+    for section in sections(text):
+        try:
+            document = read_document(section)
+        except SpecError as error:
+            report.problem(where, str(error))
+        else:
+            documents += [] if document.content is None else [document]
+    return documents
 
 
 def _texts(place: Path, report: Report) -> Iterator[tuple[str, str]]:
@@ -143,10 +155,13 @@ def _check_one(file: str, found: PluginSpec, report: Report, *, table: str, conn
 
 
 def _place_faults(options: Options | None, environment: Mapping[str, str]) -> Iterator[SpecError]:
-    """Yield why AWS has no such place, unless the place is another store."""
-    elsewhere = any(environment.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
-    if options is not None and not options.endpoint and not elsewhere:
-        yield from aws_faults(options.bucket, options.region)
+    """Yield why AWS has no such place, unless the place is another store, or why this plugin cannot write to it."""
+    if options is None:
+        return
+    yield from unsupported_kinds(options.bucket)
+    if not options.endpoint and not any(environment.get(name) for name in _OTHER_STORES):
+        yield from region_faults(options.region)
+        yield from bucket_faults(options.bucket, options.region)
 
 
 def _keys(spec: Spec, *, table: str, sync_id: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import yaml
 
@@ -53,6 +53,13 @@ class Document:
     warnings: tuple[str, ...] = ()
 
 
+class Section(NamedTuple):
+    """A part of a file: a document's text, and how many lines there are before it."""
+
+    text: str
+    lines_before: int
+
+
 def read_file(path: Path) -> str:
     """Return a file's text.
 
@@ -67,18 +74,31 @@ def read_file(path: Path) -> str:
         raise SpecError(f"cannot be read: {error.strerror}") from None
 
 
-def read_documents(text: str, environment: Mapping[str, str] | None = None) -> list[Document]:
-    """Return a file's documents, without those that hold nothing.
+def sections(text: str) -> Iterator[Section]:
+    """Yield the parts of a file that are a document each."""
+    line = 0
+    for part in go_yaml.documents(text):
+        yield Section(part, line)
+        line += part.count("\n") + 2
+
+
+def read_document(section: Section, environment: Mapping[str, str] | None = None) -> Document:
+    """Return a section's document; its content is None where it holds nothing.
 
     Args:
-        text: the file's.
+        section: of a file.
         environment: the variables; those of this process by default. Files are looked for from the current folder.
 
     Raises:
         SpecError: it is not YAML, or is not any more once its variables are in. The message holds no value.
     """
-    variables = os.environ if environment is None else environment
-    return [document for document in _documents(text, variables) if document.content is not None]
+    return _Reading(os.environ if environment is None else environment, section.lines_before).document(section.text)
+
+
+def read_documents(text: str, environment: Mapping[str, str] | None = None) -> list[Document]:
+    """Return a file's documents, without those that hold nothing; see `read_document`."""
+    documents = (read_document(section, environment) for section in sections(text))
+    return [document for document in documents if document.content is not None]
 
 
 def files_of(path: Path) -> list[Path]:
@@ -86,14 +106,6 @@ def files_of(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     return sorted(file for file in path.iterdir() if file.suffix in {".yml", ".yaml"} and not file.name.startswith("."))
-
-
-def _documents(text: str, environment: Mapping[str, str]) -> Iterator[Document]:
-    line = 0
-    for section in go_yaml.documents(text):
-        reading = _Reading(environment, line)
-        yield reading.document(section)
-        line += section.count("\n") + 2
 
 
 @dataclass(slots=True)

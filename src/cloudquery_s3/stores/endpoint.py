@@ -11,20 +11,12 @@ from botocore.endpoint_provider import EndpointProvider
 from botocore.exceptions import EndpointProviderError
 
 from cloudquery_s3.errors import SpecError
+from cloudquery_s3.spec.aws_names import region_faults, unsupported_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from botocore.session import Session
 
 _RULES: Final = "endpoint-rule-set-1"
-_UNSUPPORTED: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
-    ("directory buckets (S3 Express One Zone)", lambda bucket: bucket.endswith(("--x-s3", "--xa-s3"))),
-    ("multi-region access points", lambda bucket: bucket.startswith("arn:") and bucket.endswith(".mrap")),
-    ("S3 on Outposts", lambda bucket: ":s3-outposts:" in bucket or bucket.endswith("--op-s3")),
-    ("object Lambda access points", lambda bucket: ":s3-object-lambda:" in bucket or bucket.endswith("--ol-s3")),
-)
-"""Kinds of buckets that want other signatures or sessions of their own, by how their names look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +60,10 @@ def bucket_url(aws: Session, *, bucket: str, region: str, endpoint: str, path_st
     Raises:
         SpecError: bucket, region or endpoint cannot be a part of a URL, or the kind of bucket is not supported.
     """
-    for name, is_one in _UNSUPPORTED:
-        if is_one(bucket):
-            raise SpecError(
-                f"{name} are not supported: write a bucket or an access point of one region", field="bucket"
-            )
-    rules = EndpointProvider(*endpoint_rules(aws))
     custom = endpoint or configured_endpoint(aws, "s3")
+    for fault in (*unsupported_kinds(bucket), *(() if custom else region_faults(region))):
+        raise fault
+    rules = EndpointProvider(*endpoint_rules(aws))
     parameters: dict[str, Any] = {
         "Bucket": bucket,
         "Region": region,

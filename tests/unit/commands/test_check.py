@@ -155,6 +155,8 @@ def test_two_of_one_name(tmp_path: Path) -> None:
         ({"bucket": "MyBucket"}, "bucket: MyBucket cannot be"),
         ({"bucket": "my_bucket"}, "bucket: my_bucket cannot be"),
         ({"bucket": "my-bucket.s3.eu-west-1.amazonaws.com"}, "bucket: is a host's name"),
+        ({"bucket": "lake--use1-az4--x-s3"}, "bucket: directory buckets"),
+        ({"bucket": "arn:aws:s3::123456789012:accesspoint/x.mrap"}, "bucket: multi-region access points"),
         ({"region": "eu-central-1a"}, 'region: "eu-central-1a" is a zone; write its region, eu-central-1'),
         ({"region": "us-west-2-lax-1a"}, 'region: "us-west-2-lax-1a" is a zone; write its region, us-west-2'),
         ({"region": "use1-az1"}, 'region: "use1-az1" is a zone'),
@@ -284,6 +286,17 @@ def test_no_yaml(tmp_path: Path) -> None:
     assert "line 2" in said.output
     assert "put quotes around a value that begins with {{" in said.output
     assert "secret" not in said.output
+
+
+def test_broken_documents_hide_no_others(tmp_path: Path) -> None:
+    """Of a file with documents that are not YAML each is a problem at its line, and the others are checked."""
+    file = tmp_path / "spec.yml"
+    good = yaml.safe_dump(destination(written(acl="x")))
+    file.write_text(f"a: [\n---\n{good}\n---\nb: {{{{x\n", encoding="utf-8")
+    first, last, of_spec = sorted(program.run("check", file).findings("problem"), key=lambda text: "acl" in text)
+    assert "is not YAML" in first
+    assert "is not YAML" in last
+    assert of_spec.startswith("acl: x is not one of")
 
 
 def test_no_secrets(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def read(text: str, **environment: str) -> Any:
     ],
 )
 def test_values(text: str, value: object) -> None:
-    """A value is what the CloudQuery CLI makes of it; seen with CLI 6.21.1, cli.md 6."""
+    """A value is what the CloudQuery CLI makes of it; tests/contract/test_spec_file_cli.py asks the real one."""
     found = read(f"key: {text}\n", X="007", Y="true", EMPTY="")
     assert json.dumps(found) == json.dumps({"key": value})
 

@@ -96,3 +96,11 @@ def test_what_is_no_address_is_a_spec_error(changes: dict[str, str], field: str)
 def test_keys_are_quoted() -> None:
     """A key's reserved characters are percent-encoded; slashes and unreserved ones are not."""
     assert resolve().of("a b/ü~-._+").endswith("/a%20b/%C3%BC~-._%2B")
+
+
+@pytest.mark.parametrize("region", ["eu-central-1a", "us-west-2-lax-1a", "use1-az1"])
+def test_zones_are_no_regions(region: str) -> None:
+    """A zone in place of a region is named before a request is made; another store may call its regions anything."""
+    with pytest.raises(SpecError, match=r"^region: "):
+        resolve(region=region)
+    assert resolve(region=region, endpoint="http://127.0.0.1:9000").signing_region == region
