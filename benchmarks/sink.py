@@ -70,14 +70,21 @@ class Sink(asyncio.BufferedProtocol):
     def _answer(self) -> None:
         method, path, _ = self._head.split(b"\r\n", 1)[0].split(b" ", 2)
         self._head = b""
-        if method == b"DELETE":
-            self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-            return
-        body = b"" if method != b"POST" else _CREATED if b"uploads" in path else _COMPLETED
-        self._transport.write(
-            b'HTTP/1.1 200 OK\r\nETag: "d41d8cd98f00b204e9800998ecf8427e"\r\nContent-Type: application/xml\r\n'
-            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-        )
+        self._send(method, path)
+
+    def _send(self, method: bytes, path: bytes) -> None:
+        self._transport.write(reply(method, path))
+
+
+def reply(method: bytes, path: bytes) -> bytes:
+    """Return the answer to a write that is accepted."""
+    if method == b"DELETE":
+        return b"HTTP/1.1 204 No Content\r\n\r\n"
+    body = b"" if method != b"POST" else _CREATED if b"uploads" in path else _COMPLETED
+    return (
+        b'HTTP/1.1 200 OK\r\nETag: "d41d8cd98f00b204e9800998ecf8427e"\r\nContent-Type: application/xml\r\n'
+        b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    )
 
 
 async def _serve() -> None:
