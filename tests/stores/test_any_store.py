@@ -1,4 +1,4 @@
-"""What every store does: one suite over the memory store, moto and versitygw."""
+"""What every store does: one suite over the memory store, moto, rclone and versitygw."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_reader import HEAD_BYTES
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
 from cloudquery_s3.stores.stored_file import StoredFile
-from s3_servers import REGION, Bucket, S3Server, moto, versitygw  # noqa: F401 - the last two are fixtures
+from s3_servers import REGION, Bucket, S3Server, moto, rclone, versitygw  # noqa: F401 - the last three are fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ class Case:
     outside: Outside
 
 
-@pytest.fixture(params=["memory", "moto", pytest.param("versitygw", marks=pytest.mark.server)])
+@pytest.fixture(params=["memory", "moto", "rclone", pytest.param("versitygw", marks=pytest.mark.server)])
 def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     """Each store in turn, with an empty bucket."""
     if request.param == "memory":
@@ -264,8 +264,10 @@ def test_reading_ranges_of_a_missing_object_is_told_apart(case: Case) -> None:
         case.store.read("no/such")
 
 
-def test_an_object_that_is_replaced_is_not_mixed(case: Case) -> None:
+def test_an_object_that_is_replaced_is_not_mixed(case: Case, request: pytest.FixtureRequest) -> None:
     """Ranges of two versions never come together: what was replaced is an error, or goes on as it was."""
+    if request.node.callspec.params["case"] == "rclone":
+        pytest.skip("rclone does not read If-Match, by which a store refuses to read another version")
     put(case.store, "key", b"a" * (HEAD_BYTES + 10))
     stored = case.store.read("key")
     put(case.store, "key", b"b" * (HEAD_BYTES + 10))
