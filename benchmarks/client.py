@@ -39,8 +39,12 @@ def main(address: str, path: str, spec: str | None = None) -> None:
     print(json.dumps(ready), flush=True)
     sys.stdin.readline()
     started = time.perf_counter()
-    _write(channel, messages.requests())
-    print(json.dumps({"seconds": time.perf_counter() - started}), flush=True)
+    answer: dict[str, Any] = {}
+    try:
+        _write(channel, messages.requests())
+    except grpc.RpcError as error:
+        answer["error"] = error.details()
+    print(json.dumps(answer | {"seconds": time.perf_counter() - started}), flush=True)
     channel.close()
 
 

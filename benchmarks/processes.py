@@ -73,7 +73,7 @@ def running(*arguments: str, environment: dict[str, str] | None = None) -> Itera
 def sink(latency_s: float = 0.0) -> Iterator[str]:
     """Run the S3 server that keeps nothing and answers after so long; yields its address."""
     with running("benchmarks.sink", str(latency_s)) as process:
-        yield f"http://127.0.0.1:{_line(process)}"
+        yield f"http://127.0.0.1:{line(process)}"
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def receiver(kind: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def peer(*arguments: str) -> Iterator[str]:
     """Run a plugin for the other end of the CLI (`benchmarks.peer`); yields its address."""
     with running("benchmarks.peer", *arguments) as process:
-        yield _line(process)
+        yield line(process)
 
 
 def measure(server: subprocess.Popen[str], address: str, messages: Messages, spec: dict[str, Any] | None) -> Usage:
@@ -116,13 +116,15 @@ def measure(server: subprocess.Popen[str], address: str, messages: Messages, spe
         messages.save(path)
         arguments = [address, str(path), *([json.dumps(spec)] if spec is not None else [])]
         with running("benchmarks.client", *arguments) as client:
-            ready = json.loads(_line(client))
-            before = _cpu_s(server.pid)
+            ready = json.loads(line(client))
+            before = cpu_s(server.pid)
             assert client.stdin is not None  # noqa: S101 - for the type checker
             print(file=client.stdin, flush=True)
-            answer = json.loads(_line(client))
-            cpu_s = _cpu_s(server.pid) - before
-    return Usage(cpu_s, answer["seconds"], _peak_rss(server.pid), ready.get("init_s", 0))
+            answer = json.loads(line(client))
+            if "error" in answer:
+                raise RuntimeError(answer["error"])
+            used_s = cpu_s(server.pid) - before
+    return Usage(used_s, answer["seconds"], peak_rss(server.pid), ready.get("init_s", 0))
 
 
 def start_s() -> float:
@@ -132,19 +134,26 @@ def start_s() -> float:
         return time.perf_counter() - started
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the CPU-seconds, user and system, of a process and its children."""
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     return float(sum(times.user + times.system for times in (one.cpu_times() for one in family)))
 
 
-def _peak_rss(pid: int) -> int:
+def peak_rss(pid: int) -> int:
+    """Return the most memory in bytes that a process ever held; 0 where the system does not tell."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         return 0
     return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
 
 
-def _line(process: subprocess.Popen[str]) -> str:
+def line(process: subprocess.Popen[str]) -> str:
+    """Return the next line that a process prints.
+
+    Raises:
+        RuntimeError: it ended.
+    """
     assert process.stdout is not None  # noqa: S101 - for the type checker
     line = process.stdout.readline()
     if not line:

@@ -60,24 +60,25 @@ def stage_row(stage: Stage) -> tuple[str, ...]:
 
 def stage_table(stages: Sequence[Stage]) -> Table:
     """Return the stages for a terminal."""
-    return _table("Each stage alone", _STAGE_COLUMNS, [stage_row(stage) for stage in stages])
+    return table("Each stage alone", _STAGE_COLUMNS, [stage_row(stage) for stage in stages])
 
 
 def result_table(results: Sequence[Result]) -> Table:
     """Return the cases for a terminal; what misses its target is red."""
-    table = _table("End to end", _RESULT_COLUMNS, [])
+    shown = table("End to end", _RESULT_COLUMNS, [])
     for result in results:
-        table.add_row(*result_row(result), style="red" if result.cpu_s > result.case.target else None)
-    return table
+        shown.add_row(*result_row(result), style="red" if result.cpu_s > result.case.target else None)
+    return shown
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title)
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table for a terminal."""
+    shown = Table(title=title)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+        shown.add_column(column, justify="left" if number == 0 else "right")
     for row in rows:
-        table.add_row(*row)
-    return table
+        shown.add_row(*row)
+    return shown
 
 
 def machine() -> dict[str, str]:
@@ -110,23 +111,27 @@ def save(command: str, start_s: float, stages: Sequence[Stage], results: Sequenc
 
 def write_document(command: str, start_s: float, stages: Sequence[Stage], results: Sequence[Result]) -> None:
     """Replace the figures of docs/benchmarks.md."""
-    text = DOCUMENT.read_text()
-    head, rest = text[: text.index(_BEGIN_MARK)], text[text.index(_END) :]
     inits = [result.init_s for result in results] or [0.0]
-    told = ", ".join(f"{name} {value}" for name, value in machine().items())
-    figures = [
-        _BEGIN.format(command=command),
-        f"`{command}`, {datetime.now(UTC):%Y-%m-%d}; {told}.",
+    sections = [
         f"The plugin listens {start_s:.2f} s after its start; Init takes {max(inits):.2f} s at most.",
         "### End to end",
-        _markdown(_RESULT_COLUMNS, [result_row(result) for result in results]),
+        markdown(_RESULT_COLUMNS, [result_row(result) for result in results]),
         "### Each stage alone",
-        _markdown(_STAGE_COLUMNS, [stage_row(stage) for stage in stages]),
-        "",
+        markdown(_STAGE_COLUMNS, [stage_row(stage) for stage in stages]),
     ]
-    DOCUMENT.write_text(head + "\n\n".join(figures) + rest)
+    replace_figures(DOCUMENT, command, sections)
 
 
-def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def replace_figures(document: Path, command: str, sections: Sequence[str]) -> None:
+    """Put sections between a page's marks, after a line that says how and with what they were measured."""
+    text = document.read_text()
+    head, rest = text[: text.index(_BEGIN_MARK)], text[text.index(_END) :]
+    told = ", ".join(f"{name} {value}" for name, value in machine().items())
+    how = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}; {told}."
+    document.write_text(head + "\n\n".join([_BEGIN.format(command=command), how, *sections, ""]) + rest)
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table for a page."""
     lines = [columns, ["---" if number == 0 else "---:" for number in range(len(columns))], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

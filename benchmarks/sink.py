@@ -75,14 +75,17 @@ class Sink(asyncio.BufferedProtocol):
     def _answer(self) -> None:
         method, path, _ = self._head.split(b"\r\n", 1)[0].split(b" ", 2)
         self._head = b""
-        answer = _answer_to(method, path)
+        self._send(method, path)
+
+    def _send(self, method: bytes, path: bytes) -> None:
         if self._latency_s:
-            asyncio.get_running_loop().call_later(self._latency_s, self._transport.write, answer)
+            asyncio.get_running_loop().call_later(self._latency_s, self._transport.write, reply(method, path))
         else:
-            self._transport.write(answer)
+            self._transport.write(reply(method, path))
 
 
-def _answer_to(method: bytes, path: bytes) -> bytes:
+def reply(method: bytes, path: bytes) -> bytes:
+    """Return the answer to a write that is accepted."""
     if method == b"DELETE":
         return b"HTTP/1.1 204 No Content\r\n\r\n"
     body = b"" if method != b"POST" else _CREATED if b"uploads" in path else _COMPLETED

@@ -35,11 +35,16 @@ def tool(name: str, target: str = "deploy-tools") -> str:
 
 
 def run(
-    *command: str | Path, folder: Path = ROOT, environment: dict[str, str] | None = None, timeout: float = 120
+    *command: str | Path,
+    folder: Path = ROOT,
+    environment: dict[str, str] | None = None,
+    text: str | None = None,
+    timeout: float = 120,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; its output and its errors are one text."""
+    """Run a program to its end, with a text on its input; its output and its errors are one text."""
     return subprocess.run(
         command,
+        input=text,
         cwd=folder,
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
