@@ -63,8 +63,21 @@ def run(
     environment: dict[str, str] | None = None,
 ) -> Result:
     """Run a command of the CLI on these spec documents; offline, with its log in `folder`."""
-    spec, log = folder / "spec.yml", folder / "cloudquery.log"
+    spec = folder / "spec.yml"
     spec.write_text("---\n".join(json.dumps(document) + "\n" for document in documents))
+    return run_file(command, spec, flags=flags, timeout=timeout, environment=environment)
+
+
+def run_file(
+    command: str,
+    spec: Path,
+    *,
+    flags: Sequence[str] = (),
+    timeout: float = 60,
+    environment: dict[str, str] | None = None,
+) -> Result:
+    """Run a command of the CLI on a file; offline, with its log beside it."""
+    folder, log = spec.parent, spec.with_name("cloudquery.log")
     log.unlink(missing_ok=True)
     logging = ["--log-file-name", str(log), "--log-format", "json", "--log-level", "debug"]
     done = subprocess.run(

@@ -15,7 +15,7 @@ import pytest
 import cloudquery_cli as cli
 import rows
 from lake import in_bucket
-from s3_servers import moto  # noqa: F401 -- a fixture
+from s3_servers import free_port, moto  # noqa: F401 -- a fixture
 from wire_server import Reply, WireServer, error, self_signed, wire_server
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ FIXED = {"no_rotate": True, "path": "data/{{TABLE}}.{{FORMAT}}"}
 
 CASES = {
     "no-such-program": Case(outer={"registry": "local", "path": "/opt/cloudquery-s3"}),
+    "no-version": Case(outer={"registry": "cloudquery", "path": "cloudquery/s3", "version": ""}),
     "missing-option": Case({"region": LEFT_OUT}),
     "unknown-format": Case({"format": "xml"}),
     "unknown-format-option": Case({"format_spec": {"colour": "red"}}),
@@ -148,6 +149,25 @@ CASES = {
 }
 
 
+SPEC = """\
+kind: destination
+spec:
+  name: dst
+  registry: grpc
+  path: 127.0.0.1:{port}
+  spec:
+    bucket: my-bucket
+    region: us-east-1
+    format: parquet
+    path: {path}
+"""
+BY_HAND = {
+    "unquoted-braces": "{{TABLE}}/{{UUID}}.{{FORMAT}}",
+    "not-ready": '"{{TABLE}}/{{UUID}}.{{FORMAT}}"',
+}
+"""Paths as people write them into YAML."""
+
+
 @pytest.fixture(scope="module")
 def plugin() -> Iterator[str]:
     """Where a plugin listens, for all cases that need no environment of their own: the CLI prints the same."""
@@ -192,6 +212,7 @@ def printed(case: Case, plugin: str, bucket: Bucket, folder: Path) -> str:
     text = "\n".join(lines).replace(bucket.name, "my-bucket").replace(LONG, "ttt…")
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "5f0bb06c-6b5c-4a35-9dd4-7a0a1e1f7f4b", text)
     text = re.sub(r"(?<=grpc@)127\.0\.0\.1:\d+", "127.0.0.1:7777", text)
+    text = re.sub(r"\S*(?=spec\.yml)", "", text)
     text = re.sub(r" ?\(_ssl\.c:\d+\)|(?<=file:///)\S*(?=schema\.json)", "", text)
     return re.sub(r"(?<=//127\.0\.0\.1:)\d+", "9000", text)
 
@@ -204,7 +225,7 @@ def documented() -> dict[str, str]:
 
 def test_every_documented_error_is_tried() -> None:
     """The document shows each case, and no error that is not tried."""
-    assert sorted(documented()) == sorted([*CASES, *ENDS])
+    assert sorted(documented()) == sorted([*CASES, *ENDS, *BY_HAND])
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -212,6 +233,16 @@ def test_what_the_cli_prints(name: str, plugin: str, bucket: Bucket, tmp_path: P
     """The real CLI prints an error as docs/errors.md shows it: in full, and with what to do."""
     text = printed(CASES[name], plugin, bucket, tmp_path)
     assert text == documented()[name]
+
+
+@pytest.mark.parametrize("name", ["unquoted-braces", pytest.param("not-ready", marks=pytest.mark.slow)])
+def test_a_spec_written_by_hand(name: str, tmp_path: Path) -> None:
+    """What the CLI says of a file that it cannot read, or of a service that is not there, is what is documented."""
+    file = tmp_path / "spec.yml"
+    file.write_text(SPEC.format(port=free_port(), path=BY_HAND[name]))
+    done = cli.run_file("test-connection", file)
+    assert done.status == 1
+    assert documented()[name] in done.output.replace(f"{tmp_path}/", "")
 
 
 @pytest.mark.parametrize("name", ENDS)

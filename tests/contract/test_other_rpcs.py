@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -177,3 +178,20 @@ def test_refused_credentials(moto: S3Server, bucket: Bucket) -> None:  # noqa: F
             success, found, description = verdict(client.Client(address), in_bucket(bucket))
             assert (success, found) == (False, code), description
             assert "secret" not in description.lower().replace("aws_secret_access_key", "").replace("secret key", "")
+
+
+def test_a_variable_that_is_no_text(bucket: Bucket) -> None:
+    """An environment variable with a byte that is not UTF-8 is an error like any other: told, and logged."""
+    environment = {"AWS_PROFILE": os.fsdecode(b"lake\xff"), "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    with cli.plugin_process(environment=environment) as (process, address):
+        plugin = client.Client(address)
+        with pytest.raises(grpc.RpcError) as raised:
+            plugin.init(in_bucket(bucket))
+        assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert "lake?" in raised.value.details()
+        success, code, description = verdict(plugin, in_bucket(bucket))
+        assert (success, code) == (False, "UNAUTHENTICATED")
+        assert "lake?" in description
+        process.terminate()
+        assert process.stdout is not None
+        assert "lake\\udcff" in process.stdout.read()

@@ -23,7 +23,7 @@ class Limits:
     Attributes: see `as_markdown`, which says of each what happens beyond it.
     """
 
-    connections: int = _limit(256, "A further connection is closed at once.")
+    connections: int = _limit(256, "Beyond it one without calls is closed for the next, or the next itself.")
     greeting_s: float = _limit(10, "A connection whose client has not introduced itself by then is closed.")
     idle_s: float = _limit(
         600,

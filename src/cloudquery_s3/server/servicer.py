@@ -244,23 +244,18 @@ def _failure_code(error: errors.PluginError) -> str:
 
 
 async def _feed(writer: StreamWriter, requests: Call) -> None:
-    """Hand over a stream's messages. One is only taken where there is room for it: all streams share one budget."""
-    refused = False
+    """Hand over a stream's messages. One is only taken where there is room for it: it waits in the call until then."""
     while await requests.ready():
-        while writer.full:
+        if writer.full:
             await writer.make_room()
-        raw = requests.take()
-        if refused:
-            continue
-        message = wire.parse(raw)
+        message = wire.parse(requests.take())
         match message.kind:
             case wire.Kind.INSERT:
                 writer.insert(message.payload)
             case wire.Kind.MIGRATE:
                 writer.migrate(message.payload)
             case wire.Kind.DELETE:
-                refused = True
-                writer.refuse_deletes()
+                writer.refuse_deletes()  # and go on: rows that come after it are delivered all the same
             case wire.Kind.FLUSH:
                 pass  # rows are acknowledged at the end of the stream
 

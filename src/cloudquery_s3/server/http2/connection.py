@@ -89,6 +89,17 @@ class Connection(asyncio.BufferedProtocol):
         return len(self.streams)
 
     @property
+    def expendable(self) -> int:
+        """See `Shared`."""
+        if self._closing or self.kept or self.streams:
+            return 0
+        return 1 if self._settled else 2
+
+    def make_room(self) -> None:
+        """See `Shared`."""
+        self.close(ErrorCode.ENHANCE_YOUR_CALM, "too many connections")
+
+    @property
     def forwards(self) -> bool:
         """Whether it is a proxy's, on which the calls of different clients may come. nginx is known by its settings."""
         return self._out.keeps_no_headers
@@ -109,9 +120,7 @@ class Connection(asyncio.BufferedProtocol):
         self.streams = Streams(
             self._serve, self._out, self, limits=self._limits, window_bytes=lambda: self._neighbours.window_bytes
         )
-        crowded = self._neighbours.full
-        self._neighbours.add(self)
-        if crowded:
+        if not self._neighbours.add(self):
             log.warning("a connection is refused: there are too many", extra={"connections": self._limits.connections})
             self.close(ErrorCode.ENHANCE_YOUR_CALM, "too many connections")
             return

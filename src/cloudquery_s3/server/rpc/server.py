@@ -125,7 +125,7 @@ class Server:
             await asyncio.wait(self._calls, timeout=grace_s)
         for call in self._calls:
             call.cancel()
-        for connection in list(self._connections):
+        for connection in self._connections:
             connection.close(ErrorCode.NO_ERROR)
 
     def _connection(self) -> Connection:

@@ -8,6 +8,8 @@ from typing import Final
 
 _PLAIN: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 _CUT: Final = "…"
+_WITHIN_A_LETTER: Final = "89AB"
+"""The first digits of the bytes of UTF-8 that do not begin a letter."""
 
 
 class Status(IntEnum):
@@ -57,15 +59,15 @@ def _cut(message: str, most_bytes: int) -> str:
     encoded = _encoded(beginning)
     if len(beginning) == len(message) and len(encoded) <= most_bytes:
         return encoded
-    room = most_bytes - len(_encoded(_CUT))
-    if room <= 0:
+    mark = _encoded(_CUT)
+    end = most_bytes - len(mark)
+    if end <= 0:
         return ""
-    size = 0
-    for count, letter in enumerate(beginning):
-        size += len(_encoded(letter))
-        if size > room:
-            return _encoded(beginning[:count] + _CUT)
-    return _encoded(beginning + _CUT)
+    escape = encoded.rfind("%", end - 2, end)
+    end = end if escape < 0 else escape
+    while encoded[end : end + 1] == "%" and encoded[end + 1] in _WITHIN_A_LETTER:
+        end -= 3
+    return encoded[:end] + mark
 
 
 def _encoded(text: str) -> str:

@@ -317,22 +317,31 @@ def test_idle_connections(kept: bool) -> None:
 
 
 def test_too_many_connections() -> None:
-    """Beyond the limit a connection is closed at once, with the reason; one that ends makes room."""
+    """Beyond the limit the oldest idle connection is closed for the next; those with calls or a destination stay."""
 
     async def test() -> None:
-        connections = OpenConnections[Connection](Limits(connections=2))
-        servers, transports = [], []
-        for _ in range(3):
-            transports.append(mc.MemoryTransport())
-            servers.append(Connection(lambda stream: mc.Recorded(stream, releases=True), connections))
-            servers[-1].connection_made(transports[-1])
-        assert [transport.is_closing() for transport in transports] == [False, False, True]
-        assert b"too many connections" in transports[2].written
-        for server in servers[1:]:
-            server.connection_lost(None)
-        transport = mc.MemoryTransport()
-        Connection(lambda stream: mc.Recorded(stream, releases=True), connections).connection_made(transport)
-        assert not transport.is_closing()
+        connections = OpenConnections[Connection](Limits(connections=3))
+
+        def opened(greeting: bytes = b"") -> tuple[Connection, mc.MemoryTransport]:
+            transport = mc.MemoryTransport()
+            server = Connection(lambda stream: mc.Recorded(stream, releases=True), connections)
+            server.connection_made(transport)
+            mc.feed(server, greeting)
+            return server, transport
+
+        clients = [opened(GREETING), opened(GREETING), opened(), opened()]
+        clients[0][0].kept = True
+        assert [transport.is_closing() for _, transport in clients] == [False, False, True, False]
+        clients[2][0].connection_lost(None)
+        mc.feed(clients[3][0], GREETING)
+        clients.append(opened())
+        assert [transport.is_closing() for _, transport in clients] == [False, True, True, False, False]
+        clients[1][0].connection_lost(None)
+        for at in (3, 4):
+            clients[at][0].kept = True
+        refused = opened()
+        assert refused[1].is_closing()
+        assert b"too many connections" in refused[1].written
 
     on_a_loop(test)
 
@@ -428,13 +437,13 @@ def test_windows_shrink_with_their_number() -> None:
             def __init__(self, streams: int) -> None:
                 self.stream_count = streams
 
+        assert connections.window_bytes == limits.window_bytes
+        total = 0
         for streams in (1, 3, 60, 1_000):
             connections.add(Crowd(streams))  # type: ignore[arg-type] # all that is asked of one
-        total = sum(one.stream_count for one in connections)
+            total += streams
+            assert total * connections.window_bytes <= limits.all_windows_bytes + total * limits.least_window_bytes
         assert connections.window_bytes == limits.least_window_bytes
-        assert total * connections.window_bytes <= limits.all_windows_bytes + total * limits.least_window_bytes
-        connections.clear()
-        assert connections.window_bytes == limits.window_bytes
 
     on_a_loop(test)
 
