@@ -20,6 +20,7 @@ import program
 from cloudquery_s3.commands.app import build_app
 from cloudquery_s3.commands.iam_policy import policies
 from cloudquery_s3.spec.file_format import CsvSpec, ParquetSpec
+from cloudquery_s3.spec.manifest import Manifest
 from cloudquery_s3.spec.model import Credentials, Options, ServerSideEncryption
 from specs import parsed, written
 
@@ -34,7 +35,9 @@ HOUSEKEEPING = [*sorted((ROOT / ".github").rglob("*.yml")), ROOT / ".pre-commit-
 EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 
 OPTIONS = {
-    name for model in (Options, CsvSpec, ParquetSpec, Credentials, ServerSideEncryption) for name in model.model_fields
+    name
+    for model in (Options, CsvSpec, ParquetSpec, Credentials, ServerSideEncryption, Manifest)
+    for name in model.model_fields
 }
 OUTSIDE = {
     # the CLI's own keys, columns and tables

@@ -75,6 +75,9 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "our options": {"memory_budget": 1, "request_checksums": "when_required", "compression": "gzip", "gzip_level": 9},
     "our options null": {"memory_budget": None, "gzip_level": None},
     "acl": {"acl": "bucket-owner-full-control"},
+    "manifest null": {"manifest": None},
+    "manifest defaults": {"manifest": {}},
+    "manifest": {"manifest": {"part": "1", "statistics": True, "latest": "_cloudquery/latest/{{SOURCE}}.json"}},
 }
 
 REFUSED: dict[str, dict[str, Any]] = {
@@ -93,6 +96,10 @@ REFUSED: dict[str, dict[str, Any]] = {
     "path begins with ../": {"path": "../{{UUID}}"},
     "path ends in /": {"path": "{{UUID}}/"},
     "path ends in /..": {"path": "{{UUID}}/.."},
+    "manifest path begins with /": {"manifest": {"path": "/_x/{{SYNC_ID}}/{{UUID}}"}},
+    "manifest path 123": {"manifest": {"path": 123}},
+    "manifest latest with //": {"manifest": {"latest": "_x//latest.json"}},
+    "manifest part 3": {"manifest": {"part": 3}},
     "path .": {"path": ".", "no_rotate": True},
     "path ..": {"path": "..", "no_rotate": True},
     **{
@@ -244,7 +251,7 @@ def test_unknown_keys_are_refused_everywhere() -> None:
     objects = [part for part in _parts(SCHEMA) if "object" in (part.get("type") or ())]
     closed = [part for part in objects if part.get("additionalProperties") is False]
     open_objects = [part for part in objects if part not in closed]
-    assert len(closed) == 6
+    assert len(closed) == 7
     assert open_objects == [SCHEMA["properties"]["format_spec"]]
 
 

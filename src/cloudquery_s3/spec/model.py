@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field
 
 from cloudquery_s3.spec.file_format import FormatName, FormatSpec, JsonSpec
+from cloudquery_s3.spec.manifest import DEFAULT_PATH, Manifest
 from cloudquery_s3.spec.option import CHOICE, LATER, Option, OptionGroup
 
 Compression: TypeAlias = Literal["", "gzip"]
@@ -311,5 +312,14 @@ class Options(OptionGroup):
             example=1,
             schema={"minimum": 1, "maximum": 9},
             default_text="as small as the Go plugin's",
+        ),
+    ] = None
+    manifest: Annotated[
+        Manifest | None,
+        Option(
+            "Whether each Write ends with a manifest, a JSON document that lists the Write's objects and tells whether "
+            "it is complete. `manifest: {}` writes it with the defaults.",
+            example={"path": DEFAULT_PATH},
+            default_text="no manifest",
         ),
     ] = None
