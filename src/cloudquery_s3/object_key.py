@@ -47,7 +47,7 @@ class PathTemplate:
 
     def __init__(self, path: str, *, format: str, sync_id: str) -> None:  # noqa: A002 - named as its placeholder is
         self._segments = path.split("/")
-        self._fixed = {"{{FORMAT}}": format, "{{SYNC_ID}}": _within_a_segment(sync_id)}
+        self._fixed = {"{{FORMAT}}": format, "{{SYNC_ID}}": within_a_segment(sync_id)}
         self.has_file_id = "{{UUID}}" in path
         """Whether two objects of one table get different keys: the path contains `{{UUID}}`."""
 
@@ -63,7 +63,7 @@ class PathTemplate:
             TableError: the key would be empty or longer than S3 allows.
         """
         utc = now.astimezone(UTC)
-        name = _within_a_segment(table)
+        name = within_a_segment(table)
         values = self._fixed | {
             "{{TABLE}}": name,
             "{{TABLE_HYPHEN}}": name.replace("_", "-"),
@@ -90,7 +90,8 @@ def literal_bytes(path: str) -> int:
     return len(_PLACEHOLDER.sub("", path).encode())
 
 
-def _within_a_segment(name: str) -> str:
+def within_a_segment(name: str) -> str:
+    """Return a name as part of one path segment: `%` and `/` are percent-encoded."""
     return name.replace("%", "%25").replace("/", "%2F")
 
 
