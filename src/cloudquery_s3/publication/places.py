@@ -58,6 +58,11 @@ def manifest_prefix(spec: Spec, sync_id: str | None = None) -> str:
     path = options_of(spec).path
     if sync_id is not None:
         path = path.replace("{{SYNC_ID}}", within_a_segment(sync_id))
+    return fixed_start(path)
+
+
+def fixed_start(path: str) -> str:
+    """Return what every key begins with that a path renders."""
     match = _PLACEHOLDER.search(path)
     return path if match is None else path[: match.start()]
 
