@@ -29,7 +29,7 @@ FindingKind: TypeAlias = Literal["missing", "altered", "replaced", "unlisted"]
 """What can be said of an object that is not as a manifest says, or of which none says anything.
 
 `missing`: a manifest lists it, and it is not there. `altered`: another object is at its key. `replaced`: likewise, but
-a later manifest lists the one that is there. `unlisted`: no manifest lists it: of a sync that was killed, or still runs.
+a later manifest lists the one that is there. `unlisted`: no manifest lists it; its sync was killed, or still runs.
 """
 
 FAULTS: Final[frozenset[FindingKind]] = frozenset({"missing", "altered"})
