@@ -45,12 +45,12 @@ class Sync:
 
     @cached_property
     def counted(self) -> list[Head]:
-        """The manifests that make up the sync: of each part and its sources the last complete Write."""
+        """The manifests that make up the sync, by part: of each part and its sources the last complete Write."""
         last: dict[tuple[str | None, frozenset[str]], Head] = {}
         for attempt in self.attempts:
             if attempt.is_complete:
                 last[attempt.part, attempt.sources] = attempt
-        return list(last.values())
+        return sorted(last.values(), key=lambda head: (_naturally(head.part or ""), sorted(head.sources)))
 
     @property
     def superseded(self) -> list[Head]:
