@@ -22,6 +22,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[s3_servers.S3Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def moto_with_credentials() -> Iterator[s3_servers.S3Server]:
+    """Moto alone, with its credentials in the environment."""
+    with s3_servers.moto_server() as running, mock.patch.dict(os.environ, running.environment()):
+        yield running
+
+
 @pytest.fixture
 def lake(server: s3_servers.S3Server) -> Iterator[Callable[..., Lake]]:
     """Makes a destination with manifests, in a bucket of its own."""

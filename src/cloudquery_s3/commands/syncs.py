@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -34,7 +35,7 @@ def syncs(spec: reading.SpecFile, *, destination: reading.Destination = "", as_j
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not console.is_terminal:
         for sync in found:
-            console.print("\t".join(_cells(sync)))
+            typer.echo("\t".join(_cells(sync)))  # rich would make spaces of tabs
         return
     table = Table()
     for name in ("sync", "status", "began", "sources", "parts"):
