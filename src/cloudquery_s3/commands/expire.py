@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cloudquery_s3.commands import reading
+from cloudquery_s3.publication.amounts import amount
 
 if TYPE_CHECKING:
     from cloudquery_s3.publication.expire import Deleted, Expiry
@@ -89,7 +90,7 @@ def _document(found: list[Expiry], deleted: Deleted | None) -> dict[str, Any]:
 
 def _show(found: list[Expiry], deleted: Deleted | None) -> None:
     for expiry in found:
-        what = f"{expiry.total('objects')} objects, {reading.amount(expiry.total('bytes'))}"
+        what = f"{expiry.total('objects')} objects, {amount(expiry.total('bytes'))}"
         ended = f"ended {expiry.sync.ended_at}"
         typer.echo(f"{expiry.sync.sync_id}: {expiry.sync.status}, {ended}: {what}: {_REASONS[expiry.reason]}")
     if not found:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cloudquery_s3.commands import reading
+from cloudquery_s3.publication.amounts import amount
 
 _SyncId = Annotated[str, typer.Option("--sync", metavar="ID", help="The sync: the CLI's --invocation-id.")]
 _Parts = Annotated[
@@ -47,7 +48,7 @@ def publish(
         totals = {name: document[name] for name in kept}
         reading.print_json({"key": outcome.key, "created": outcome.created, **totals, "latest": dict(outcome.latest)})
         return
-    what = f"{document['rows']} rows in {document['objects']} objects, {reading.amount(document['bytes'])}"
+    what = f"{document['rows']} rows in {document['objects']} objects, {amount(document['bytes'])}"
     done = "published" if outcome.created else "was published already, nothing is changed"
     typer.echo(f"sync {sync} {done}: {what}: s3://{options.bucket}/{outcome.key}")
     for key, became in outcome.latest.items():

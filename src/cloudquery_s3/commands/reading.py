@@ -100,16 +100,6 @@ def print_json(document: Any) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def amount(size_bytes: int) -> str:
-    """Return a number of bytes for people."""
-    size, unit = float(size_bytes), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if size < 1024:  # noqa: PLR2004 - the unit's own number
-            break
-        size, unit = size / 1024, larger
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-
-
 class TerminalProgress:
     """A bar on stderr, where that is a terminal; see `publication.progress.Progress`."""
 

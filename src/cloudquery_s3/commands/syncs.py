@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloudquery_s3.commands import reading
+from cloudquery_s3.publication.amounts import amount
 
 if TYPE_CHECKING:
     from cloudquery_s3.publication.syncs import Sync
@@ -44,7 +45,7 @@ def syncs(spec: reading.SpecFile, *, destination: reading.Destination = "", as_j
         table.add_column(name, justify="right")
     for sync in found:
         sync_id, status, *rest = _cells(sync)
-        size = reading.amount(sync.total("bytes"))
+        size = amount(sync.total("bytes"))
         table.add_row(Text(sync_id), Text(status, _STYLES[status]), *map(Text, [*rest[:-1], size]))
     console.print(table, soft_wrap=False)
 

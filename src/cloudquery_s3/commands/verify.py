@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cloudquery_s3.commands import reading
+from cloudquery_s3.publication.amounts import amount
 
 if TYPE_CHECKING:
     from cloudquery_s3.publication.verify import Verification
@@ -54,7 +55,5 @@ def _show(found: Verification) -> None:
     for finding in found.findings:
         console.print(Text.assemble((finding.kind, _STYLES[finding.kind]), f": {finding.key}: {finding.why}"))
     counts = ", ".join(f"{count} {kind}" for kind, count in found.counts().items())
-    what = (
-        f"{found.objects} objects with {found.rows} rows in {reading.amount(found.size_bytes)}, of {found.syncs} syncs"
-    )
+    what = f"{found.objects} objects with {found.rows} rows in {amount(found.size_bytes)}, of {found.syncs} syncs"
     console.print(f"{what}: {counts}{'; rows counted' if found.is_deep else ''}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
@@ -25,8 +25,7 @@ _REPLACEMENT_FAILED: Final = _CONDITION_FAILED | {404}
 _COMPOSITE_MARK: Final = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class ListedObject:
+class ListedObject(NamedTuple):
     """An object as a listing shows it.
 
     Attributes:
@@ -197,21 +196,13 @@ def _page(body: bytes, prefix: str) -> tuple[list[ListedObject], str]:
     if root is None or not root.tag.endswith("ListBucketResult"):
         raise StoreError("the store's answer is no listing", operation="ListObjectsV2", key=prefix)
     space = root.tag.removesuffix("ListBucketResult")
-    token = root.findtext(f"{space}NextContinuationToken", "") if _is_truncated(root, space) else ""
-    url_encoded = root.findtext(f"{space}EncodingType") == "url"
+    told = {element.tag: element.text or "" for element in root if element.tag != f"{space}Contents"}
+    url_encoded = told.get(f"{space}EncodingType") == "url"
+    names = tuple(f"{space}{name}" for name in ("Key", "Size", "ETag", "LastModified"))
     page = []
-    for element in root.iter(f"{space}Contents"):
-        key = element.findtext(f"{space}Key", "")
-        page.append(
-            ListedObject(
-                unquote(key) if url_encoded else key,
-                int(element.findtext(f"{space}Size", "0")),
-                element.findtext(f"{space}ETag", "").strip('"'),
-                element.findtext(f"{space}LastModified", ""),
-            )
-        )
-    return page, token
-
-
-def _is_truncated(root: ET.Element, space: str) -> bool:
-    return root.findtext(f"{space}IsTruncated") == "true"
+    for element in root.iterfind(f"{space}Contents"):
+        leaves = {leaf.tag: leaf.text or "" for leaf in element}
+        key, size, etag, modified = (leaves.get(name, "") for name in names)
+        page.append(ListedObject(unquote(key) if url_encoded else key, int(size or 0), etag.strip('"'), modified))
+    is_truncated = told.get(f"{space}IsTruncated") == "true"
+    return page, told.get(f"{space}NextContinuationToken", "") if is_truncated else ""
