@@ -90,7 +90,7 @@ def test_the_newest_sync(lake: Callable[..., Lake]) -> None:
     texts = read(page(shown, made_at="now"))
     assert {"new", "complete", ODD, "Rows of the last syncs", "Every cell was written as it came."} <= set(texts)
     assert "Failures" not in texts
-    assert [sync.sync_id for sync in figures(one, "old").last] == ["old"]
+    assert [sync.sync_id for sync in figures(one, "old").last] == ["old", "new"]
 
 
 def test_a_failed_sync(lake: Callable[..., Lake]) -> None:

@@ -46,7 +46,7 @@ class Figures:
         bucket: its name.
         path: the template of the objects' keys.
         sync: the one that is shown.
-        last: the syncs of its sources up to it, or the newest, it included, the oldest first.
+        last: the newest syncs of its sources, or those up to it where it is older, the oldest first.
         tables: by bytes, the largest first.
         sizes: how many objects there are of each class of `SIZE_STEPS`.
         median_bytes: half of the objects are smaller; 0 where there is none.
