@@ -15,6 +15,7 @@ from cloudquery_s3.committed import CommittedObject, FileStatistics, Origin, Wri
 from cloudquery_s3.formats import make_format
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.publication.publisher import ManifestPublisher
+from cloudquery_s3.table import table_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,7 +94,7 @@ def write(  # noqa: PLR0913 - what a Write is
     file_format, template = make_format(spec), spec.path_template(sync_id=sync_id)
     publisher = ManifestPublisher(start(str(uuid.uuid4()), at), spec=spec, sync_id=sync_id, store=store)
     records: list[CommittedObject] = []
-    schemas = {rows.name_of(schema): schema for schema in announced}
+    schemas = {table_name(schema): schema for schema in announced}
     origin = Origin(frozenset({source}), frozenset({at.isoformat(timespec="microseconds").replace("+00:00", "Z")}))
     for table, batches in tables.items():
         for batch in batches:

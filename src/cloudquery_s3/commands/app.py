@@ -11,7 +11,19 @@ from typing import Annotated, Final
 import typer
 from typer.core import TyperCommand
 
-from cloudquery_s3.commands import check, ddl, expire, html_report, package, publish, schema, serve, syncs, verify, version
+from cloudquery_s3.commands import (
+    check,
+    ddl,
+    expire,
+    html_report,
+    package,
+    publish,
+    schema,
+    serve,
+    syncs,
+    verify,
+    version,
+)
 
 _HELP: Final = """\
 CloudQuery destination plugin for S3: tables as Parquet, JSON lines or CSV.

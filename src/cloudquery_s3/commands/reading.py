@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cloudquery_s3.commands.destinations import plugin_specs
-from cloudquery_s3.commands.spec_file import files_of, read_documents
+from cloudquery_s3.commands.destinations import contents
+from cloudquery_s3.commands.spec_file import files_of, read_documents, read_file
 from cloudquery_s3.errors import PluginError, SpecError
 from cloudquery_s3.server.logs import TextLine
 from cloudquery_s3.spec import Spec
@@ -73,7 +73,8 @@ def _spec(file: Path, destination: str) -> Spec:
     Raises:
         SpecError: there is none, or more than one.
     """
-    found = [spec for path in files_of(file) for spec in plugin_specs(read_documents(path), Path.cwd())]
+    documents = [read_documents(read_file(path)) for path in files_of(file)]
+    found = [spec for one in documents for spec in contents(one, Path.cwd()).specs]
     if destination:
         found = [one for one in found if one.name == destination]
     specs = {one.name: _parsed(one) for one in found}

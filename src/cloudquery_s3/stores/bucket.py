@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloudquery_s3.spec import Spec
-    from cloudquery_s3.stores.s3_requests import Answer, S3Client
+    from cloudquery_s3.stores.answers import Answer
+    from cloudquery_s3.stores.s3_requests import S3Client
 
 _CONDITION_FAILED: Final = frozenset({409, 412})
 _REPLACEMENT_FAILED: Final = _CONDITION_FAILED | {404}
