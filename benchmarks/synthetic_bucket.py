@@ -79,7 +79,7 @@ class Syncs:
             "</Contents>"
             for key in page
         )
-        token = f"<NextContinuationToken>{quote(page[-1])}</NextContinuationToken>" if more else ""
+        token = f"<NextContinuationToken>{page[-1]}</NextContinuationToken>" if more else ""
         return (
             f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>'
             f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{contents}</ListBucketResult>"
