@@ -6,15 +6,18 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import cloudquery_cli as cli
 import program
 import rows
+from cloudquery_s3.commands.iam_policy import policies
 from lake import in_bucket
 from program import as_yaml
 from publication import documentation
-from s3_servers import moto  # noqa: F401 -- a fixture
+from s3_servers import enforced_permissions, moto  # noqa: F401 -- a fixture
+from specs import parsed
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -149,3 +152,50 @@ def test_nothing_without_manifest(bucket: Bucket, tmp_path: Path) -> None:
         done = cli.run("sync", cli.source(address), cli.destination(in_bucket(bucket)), folder=tmp_path)
     assert done.status == 0, done.output
     assert [key.split("/")[:2] for key in bucket.objects()] == [["data", TABLE]]
+
+
+def test_sync_summary(bucket: Bucket, tmp_path: Path) -> None:
+    """`send_sync_summary` is one row of the source's counts, in a table that the manifest lists like any other."""
+    with cli.scripted_source(sends(instances("eu", 25)), [SCHEMA]) as address:
+        destination = cli.destination(spec(bucket), send_sync_summary=True)
+        done = cli.run("sync", cli.source(address, name="a"), destination, folder=tmp_path)
+    assert done.status == 0, done.output
+    (manifest,) = manifests(bucket)
+    (entry,) = manifest["tables"]["cloudquery_sync_summaries"]["entries"]
+    (row,) = pq.read_table(pa.BufferReader(bucket.objects()[entry["key"]])).to_pylist()
+    told = ("sync_id", "resources", "source_errors", "source_warnings", "destination_errors", "destination_warnings")
+    assert row.keys() >= {
+        *told,
+        "source_name",
+        "source_version",
+        "destination_name",
+        "destination_version",
+        "cli_version",
+    }
+    assert row["resources"] == 25
+
+
+def test_no_permission_beyond_put_object(bucket: Bucket, tmp_path: Path) -> None:
+    """With all of this on, the plugin's identity may put objects at its keys, and nothing else: that is enough.
+
+    The policy is the one that `check` prints, and the server enforces it.
+    """
+    iam = bucket.server.client("iam")
+    iam.create_user(UserName="writer")
+    keys = iam.create_access_key(UserName="writer")["AccessKey"]
+    policy = policies(parsed(**spec(bucket, statistics=True))).needed
+    actions = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert actions == {"s3:PutObject", "s3:AbortMultipartUpload"}
+    iam.put_user_policy(UserName="writer", PolicyName="writer", PolicyDocument=json.dumps(policy))
+    writer = {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"]}
+    with cli.scripted_source(sends(instances("eu", 25)), [SCHEMA]) as address, enforced_permissions(bucket.server):
+        documents = (cli.source(address, name="a"), cli.destination(spec(bucket, statistics=True)))
+        done = cli.run("sync", *documents, folder=tmp_path, environment=writer)
+        file = as_yaml(tmp_path, documents[1])
+        forbidden = program.run("syncs", file, **(cli.CREDENTIALS | writer))
+    assert done.status == 0, done.output
+    assert (forbidden.status, "allow s3:ListBucket on the bucket" in forbidden.errors) == (1, True)
+    (manifest,) = manifests(bucket)
+    assert (manifest["status"], manifest["rows"]) == ("complete", 25)
+    assert json.loads(bucket.objects()["_cloudquery/latest/a.json"]) == manifest
+    assert program.run("verify", file, "--deep", **cli.CREDENTIALS).status == 0

@@ -51,7 +51,7 @@ OUTSIDE = {
 }  # fmt: skip
 """Words with an underscore that are no options of this plugin."""
 
-INSIDE = {"benchmarks.md", "compatibility.md", "errors.md", "guarantees.md", "loading.md"}
+INSIDE = {"publication.md", "benchmarks.md", "compatibility.md", "errors.md", "guarantees.md", "loading.md"}
 
 ENVIRONMENT = dict.fromkeys(("BUCKET", "AWS_REGION", "AWS_API_ENDPOINT", "EXTERNAL_ID"), "value") | {"ENDPOINT": ""}
 
