@@ -16,7 +16,7 @@ from cloudquery_s3.commands.iam_policy import policies
 from lake import in_bucket
 from program import as_yaml
 from publication import documentation
-from s3_servers import enforced_permissions, moto  # noqa: F401 -- a fixture
+from s3_servers import enforced_permissions, moto, versitygw_server, versitygw_user  # noqa: F401 -- a fixture
 from specs import parsed
 from waiting import eventually
 
@@ -199,3 +199,24 @@ def test_no_permission_beyond_put_object(bucket: Bucket, tmp_path: Path) -> None
     assert (manifest["status"], manifest["rows"]) == ("complete", 25)
     assert json.loads(bucket.objects()["_cloudquery/latest/a.json"]) == manifest
     assert program.run("verify", file, "--deep", **cli.CREDENTIALS).status == 0
+
+
+@pytest.mark.server
+def test_no_permission_beyond_put_object_on_versitygw(tmp_path: Path) -> None:
+    """The same on another server, by a bucket's policy."""
+    with versitygw_server(users=True) as server:
+        bucket = server.new_bucket()
+        writer = versitygw_user(server, "writer")
+        statements = policies(parsed(**spec(bucket, statistics=True))).needed["Statement"]
+        allowed = [{**one, "Principal": {"AWS": ["writer"]}} for one in statements]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+        server.client().put_bucket_policy(Bucket=bucket.name, Policy=policy)
+        with cli.scripted_source(sends(instances("eu", 25)), [SCHEMA]) as address:
+            documents = (cli.source(address, name="a"), cli.destination(spec(bucket, statistics=True)))
+            done = cli.run("sync", *documents, folder=tmp_path, environment=writer)
+        file = as_yaml(tmp_path, documents[1])
+        assert done.status == 0, done.output
+        assert program.run("syncs", file, **(cli.CREDENTIALS | writer)).status == 1
+        (manifest,) = manifests(bucket)
+        assert (manifest["status"], manifest["rows"]) == ("complete", 25)
+        assert program.run("verify", file, "--deep", **cli.CREDENTIALS).status == 0
