@@ -95,10 +95,10 @@ def test_publish(lake: Callable[..., Lake], tmp_path: Path) -> None:
     publication = f"s3://{one.raw.name}/_cloudquery/manifests/publications/s.json"
     assert lines[0].startswith("sync s published: 6 rows in 4 objects, ")
     assert lines[0].endswith(f": {publication}")
-    assert lines[1] == f"s3://{one.raw.name}/_cloudquery/manifests/latest.json tells of this sync now"
+    assert lines[1] == f"s3://{one.raw.name}/_cloudquery/manifests/latest.json points to this sync now"
     again = shell("publish", "--sync", "s", "--parts", "2").output.splitlines()
     assert again[0].startswith("sync s was published already, nothing is changed: 6 rows")
-    assert again[1].endswith("told of this sync already")
+    assert again[1].endswith("pointed to this sync already")
     document = shell.json("publish", "--sync", "s")
     assert (document["created"], document["parts"], document["rows"]) == (False, ["0", "1"], 6)
 
@@ -112,7 +112,7 @@ def test_expire(lake: Callable[..., Lake], tmp_path: Path) -> None:
     said = shell("expire", "--keep", "1").output.splitlines()
     assert said[0].startswith(f"a: complete, ended {moment(1)}: 2 objects, ")
     assert said[0].endswith(": newer syncs stay")
-    assert said[1] == "1 syncs with 2 objects would go: delete them with --delete"
+    assert said[1] == "1 syncs with 2 objects would be deleted: add --delete"
     assert one.statuses().keys() == {"a", "b"}
     document = shell.json("expire", "--keep", "1")
     assert (document["expired"][0]["sync_id"], document["deleted"]) == ("a", None)

@@ -63,7 +63,9 @@ def build_app() -> typer.Typer:
     app.command("syncs", cls=_Command, short_help="List the syncs in the bucket, as their manifests tell.")(syncs.syncs)
     app.command("verify", cls=_Command, short_help="Compare the bucket with its manifests.")(verify.verify)
     app.command("publish", cls=_Command, short_help="Declare a sync whole, once all of its parts are.")(publish.publish)
-    app.command("expire", cls=_Command, short_help="Say which old syncs can go, and delete them.")(expire.expire)
+    app.command("expire", cls=_Command, short_help="List the syncs that no reader needs, and delete them.")(
+        expire.expire
+    )
     app.command("report", cls=_Command, short_help="Make a page about a sync: one HTML file.")(html_report.report)
     app.command("schema", short_help="Print the JSON schema of the spec.")(schema.schema)
     app.command("package", cls=_Command, short_help="Lay out dist/ for `cloudquery plugin publish`.")(package.package)

@@ -23,9 +23,7 @@ _REASONS: Final = {
 _Keep = Annotated[
     int | None, typer.Option("--keep", metavar="N", min=1, help="Keep the N newest whole syncs of each set of sources.")
 ]
-_OlderThan = Annotated[
-    str, typer.Option("--older-than", metavar="AGE", help="Let go what ended so long ago: 30d, 12h, 2w.")
-]
+_OlderThan = Annotated[str, typer.Option("--older-than", metavar="AGE", help="What ended so long ago: 30d, 12h, 2w.")]
 _Delete = Annotated[bool, typer.Option("--delete", help="Delete it. Without this nothing is changed.")]
 
 
@@ -38,10 +36,10 @@ def expire(
     destination: reading.Destination = "",
     as_json: reading.AsJson = False,
 ) -> None:
-    """Say which syncs can go, and with --delete delete their objects and manifests.
+    """List the syncs that no reader needs, and with --delete delete their objects and manifests.
 
     Goes by manifests alone: an object that none lists is never touched. The newest whole sync of each set of sources
-    always stays, and so does one that a latest document tells of. Needs s3:ListBucket, s3:GetObject, and with --delete
+    always stays, and so does one that a latest document points to. Needs s3:ListBucket, s3:GetObject, and with --delete
     s3:DeleteObject.
 
     Exit codes: 0 done, 1 something cannot be read or deleted, 2 the command was called wrongly.
@@ -97,7 +95,7 @@ def _show(found: list[Expiry], deleted: Deleted | None) -> None:
         typer.echo("nothing expires")
     elif deleted is None:
         objects = sum(expiry.total("objects") for expiry in found)
-        typer.echo(f"{len(found)} syncs with {objects} objects would go: delete them with --delete")
+        typer.echo(f"{len(found)} syncs with {objects} objects would be deleted: add --delete")
     else:
         shared = f"; {len(deleted.shared)} keys stay, which other syncs list too" if deleted.shared else ""
         typer.echo(f"deleted {deleted.objects} objects and {deleted.documents} documents{shared}")

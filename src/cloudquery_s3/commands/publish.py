@@ -15,9 +15,9 @@ _Parts = Annotated[
     typer.Option("--parts", metavar="N", min=1, help="How many parts it was written in, with `manifest.part`."),
 ]
 _LATEST = {
-    "written": "tells of this sync now",
-    "unchanged": "told of this sync already",
-    "newer": "tells of a newer sync, and stays",
+    "written": "points to this sync now",
+    "unchanged": "pointed to this sync already",
+    "newer": "points to a newer sync, and stays",
 }
 
 
@@ -32,7 +32,7 @@ def publish(
     """Declare a sync whole: check that every part is complete, look for every object, and write one document.
 
     The document is created and never replaced: publishing again changes nothing and says so. Then the latest document
-    tells of this sync, unless it tells of a newer one. Needs s3:ListBucket, s3:GetObject, and s3:PutObject on the
+    points to this sync, unless it points to a newer one. Needs s3:ListBucket, s3:GetObject, and s3:PutObject on the
     manifests' folder and the key of `latest` (and on the path, for the empty objects of a sync in parts).
 
     Exit codes: 0 the sync is published, now or before; 1 it is not whole, or something cannot be read or written; 2 the

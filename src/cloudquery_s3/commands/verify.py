@@ -29,7 +29,7 @@ def verify(
     destination: reading.Destination = "",
     as_json: reading.AsJson = False,
 ) -> None:
-    """Hold the bucket against its manifests: is every object that they list there, as it was written?
+    """Compare the bucket with its manifests: is every object that they list there, as it was written?
 
     Says which objects are missing, altered, or replaced by a later sync (`no_rotate`); without --sync also which
     objects under the spec's path no manifest lists. Needs a reader's credentials: s3:ListBucket, s3:GetObject.
