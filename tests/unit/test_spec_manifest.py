@@ -90,6 +90,17 @@ def test_sync_id() -> None:
         Spec.parse(data, invocation_id="")
 
 
+def test_parts_of_one_object() -> None:
+    """Parts that would replace each other's objects are worth a warning."""
+    said = parsed(path="data/{{TABLE}}.json", no_rotate=True, manifest={"part": "1"}).warnings
+    assert [line for line in said if line.startswith("manifest.part: path has no {{UUID}}")]
+    for options in (
+        {"path": DEEP, "manifest": {"part": "1"}},
+        {"path": "x/{{TABLE}}", "no_rotate": True, "manifest": {}},
+    ):
+        assert not [line for line in parsed(**options).warnings if line.startswith("manifest")]
+
+
 _TEXT = st.text(string.ascii_lowercase + "_=.", min_size=1, max_size=2)
 _SEGMENT = st.lists(
     st.one_of(_TEXT, st.sampled_from(["{{SYNC_ID}}", "{{UUID}}", "{{YEAR}}"])), min_size=1, max_size=2
