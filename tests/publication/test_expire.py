@@ -72,6 +72,19 @@ def test_a_fixed_key_stays(lake: Callable[..., Lake]) -> None:
     assert one.findings("b", deep=True) == []
 
 
+def test_a_fixed_key_of_a_running_sync_stays(lake: Callable[..., Lake]) -> None:
+    """A fixed key that holds another object than the one that was listed stays: its sync may have no manifest yet."""
+    one = lake(no_rotate=True, path="data/{{TABLE}}.{{FORMAT}}")
+    (old,) = one.write("a", 0, [(1,)], table="sometimes")
+    one.write("b", 5, [(1,)])
+    (running,) = one.write("c", 10, [(2,)], table="sometimes", manifest=False)
+    assert old.key == running.key
+    deleted = expire(one)
+    assert deleted is not None
+    assert (deleted.objects, deleted.shared) == (0, {running.key})
+    assert running.key in one.all_keys()
+
+
 def test_the_objects_of_a_publication(lake: Callable[..., Lake]) -> None:
     """The empty objects that a publication has added go with it."""
     one = lake(write_empty_objects_for_empty_tables=True)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from cloudquery_s3.errors import PublicationError
 from cloudquery_s3.publication import places
 from cloudquery_s3.publication.documents import entries_of, parsed_document, read_document
+from cloudquery_s3.publication.inspection import expectation, inspect
 from cloudquery_s3.publication.parallel import in_parallel
+from cloudquery_s3.publication.progress import NoProgress
 from cloudquery_s3.publication.syncs import WHOLE, load_syncs
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Expiry:
 
 @dataclass(slots=True)
 class Deleted:
-    """What was deleted: objects and documents; and keys that stayed, since a sync that is kept lists them too."""
+    """What was deleted: objects and documents; and keys that stayed, since another sync has written to them too."""
 
     objects: int = 0
     documents: int = 0
@@ -122,7 +124,8 @@ def delete(bucket: Bucket, spec: Spec, found: list[Expiry], progress: Progress) 
     """Delete the objects that these documents list, and the documents.
 
     Publications go first, so that nobody reads a sync that is half gone, and each manifest goes after its objects, so
-    that the same call again finishes what was interrupted. An object that a sync lists which stays is never deleted.
+    that the same call again finishes what was interrupted. An object stays if a sync that stays lists it, or if it is
+    another one than was listed at its fixed key.
 
     Raises:
         PublicationError: a manifest lists objects of another bucket.
@@ -136,6 +139,7 @@ def delete(bucket: Bucket, spec: Spec, found: list[Expiry], progress: Progress) 
         entries = _entries(bucket, spec, head)
         if head.fields["kind"] == "publication":  # what the publication has added itself: no manifest has it
             entries = [entry for entry in entries if not entry["meta"]["record_count"]]
+        kept |= _rewritten(bucket, head, entries)
         _delete_objects(bucket, {entry["key"] for entry in entries}, kept, deleted, progress)
         bucket.delete(head.key)
         deleted.documents += 1
@@ -161,6 +165,14 @@ def _kept_keys(bucket: Bucket, spec: Spec, going: list[Head], progress: Progress
         keys |= found
         progress.advance()
     return keys
+
+
+def _rewritten(bucket: Bucket, head: Head, entries: Iterable[Document]) -> set[str]:
+    """Return the fixed keys that hold another object by now: of a sync that still runs, and has no manifest yet."""
+    if "{{UUID}}" in head.fields["path"]:
+        return set()
+    expected = {entry["key"]: expectation(entry) for entry in entries}
+    return {fault.key for fault in inspect(bucket, expected, NoProgress()) if fault.kind == "altered"}
 
 
 def _entries(bucket: Bucket, spec: Spec, head: Head) -> Iterable[Document]:
