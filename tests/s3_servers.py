@@ -142,10 +142,11 @@ def _moto_api(moto: S3Server, call: str, body: bytes = b"") -> None:
 
 
 @contextmanager
-def versitygw_server(certificate: Path | None = None) -> Iterator[S3Server]:
+def versitygw_server(certificate: Path | None = None, *, users: bool = False) -> Iterator[S3Server]:
     """Run versitygw on a directory of its own; it checks signatures, checksums and the rules for parts.
 
-    With a PEM file of a certificate and its key it speaks TLS.
+    With a PEM file of a certificate and its key it speaks TLS; with `users` it has others than its administrator, whom
+    bucket policies allow what they may do.
     """
     binary = _program("versitygw", "make s3-server")
     port = free_port()
@@ -158,6 +159,9 @@ def versitygw_server(certificate: Path | None = None) -> Iterator[S3Server]:
         command = [binary, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet"]
         command += ["--access", server.access_key, "--secret", server.secret_key, "--region", REGION]
         command += ["--cert", str(certificate), "--key", str(certificate)] if certificate else []
+        if users:
+            Path(folder, "users").mkdir()
+            command += ["--iam-dir", str(Path(folder, "users"))]
         command += ["posix", "--sidecar", str(metadata), str(data)]
         with _running(command, port, None):
             yield server
@@ -225,6 +229,15 @@ def _running(command: list[str], port: int, environment: dict[str, str] | None) 
         finally:
             process.kill()  # it would wait for idle connections to end
             process.wait()
+
+
+def versitygw_user(server: S3Server, name: str) -> dict[str, str]:
+    """Create a user who may do nothing yet; return its credentials as environment variables."""
+    command = [_program("versitygw", "make s3-server"), "admin", "--endpoint-url", server.endpoint, "--allow-insecure"]
+    command += ["--access", server.access_key, "--secret", server.secret_key, "--region", REGION]
+    command += ["create-user", "--access", name, "--secret", f"{name}-secret", "--role", "user"]
+    subprocess.run(command, check=True, capture_output=True, timeout=START_TIMEOUT_S)
+    return {**isolated_environment(), "AWS_ACCESS_KEY_ID": name, "AWS_SECRET_ACCESS_KEY": f"{name}-secret"}
 
 
 def free_port() -> int:

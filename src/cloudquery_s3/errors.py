@@ -152,7 +152,7 @@ class ObjectCancelledError(PluginError):
 
 
 class PublicationError(PluginError):
-    """Every row is in the bucket, and the Write could not be published: by a manifest, in a catalogue."""
+    """Objects are in the bucket, and could not be made known, by a manifest or in a catalogue; or must not be."""
 
 
 class ClosedError(PluginError):

@@ -105,7 +105,7 @@ class PathTemplate:
         self.path = path
         """The path, as it was given."""
         self._segments = path.split("/")
-        self._fixed = {"{{FORMAT}}": format, "{{SYNC_ID}}": _within_a_segment(sync_id)}
+        self._fixed = {"{{FORMAT}}": format, "{{SYNC_ID}}": within_a_segment(sync_id)}
         self.has_file_id = "{{UUID}}" in path
         """Whether two objects of one table get different keys: the path contains `{{UUID}}`."""
         self.partition_fields = partition_fields(path)
@@ -124,7 +124,7 @@ class PathTemplate:
             TableError: the key would be empty or longer than S3 allows.
         """
         utc = now.astimezone(UTC)
-        name = _within_a_segment(table)
+        name = within_a_segment(table)
         values = self._fixed | {
             "{{TABLE}}": name,
             "{{TABLE_HYPHEN}}": name.replace("_", "-"),
@@ -154,7 +154,8 @@ def literal_bytes(path: str) -> int:
     return len(PLACEHOLDER_PATTERN.sub("", path).encode())
 
 
-def _within_a_segment(name: str) -> str:
+def within_a_segment(name: str) -> str:
+    """Return a name as part of one path segment: `%` and `/` are percent-encoded."""
     return name.replace("%", "%25").replace("/", "%2F")
 
 

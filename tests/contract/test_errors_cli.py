@@ -131,6 +131,8 @@ CASES = {
     "overloaded": Case({"max_retries": 1}, refusal(503, "SlowDown", "Please reduce your request rate.")),
     "delete-stale": Case(outer={"write_mode": "overwrite-delete-stale"}),
     "denied-in-mid-sync": Case(LATER, DENIED),
+    "manifest-denied": Case({**LATER, "manifest": {}}, replies=[Reply(headers={"ETag": '"etag"'}), *DENIED]),
+    "manifest-among-tables": Case({"manifest": {"latest": "data/latest/all.json"}}),
     "one-object-fails": Case(LATER, refusal(500, "InternalError", "We encountered an internal error.")),
     "columns-change": Case(FIXED, script=changing_columns),
     "one-key-for-two": Case({"no_rotate": True, "path": "{{TABLE_HYPHEN}}/{{TABLE_HYPHEN}}"}, script=two_tables),

@@ -230,7 +230,7 @@ class Way:
         settings = settings_of(spec, content_type=file_format.content_type)
         store = S3Store(dataclasses.replace(settings, **{**usual, **self.settings}), self.pause)
         context = write_context(spec, store, file_format=file_format, sync_id=INVOCATION_ID)
-        publishers = [lambda _start: self.records]
+        publishers = [lambda _start: self.records, *context.publishers]
         context = dataclasses.replace(context, budget=self.budget or context.budget, publishers=publishers)
         return Destination(spec, store, context)
 

@@ -20,6 +20,7 @@ import program
 from cloudquery_s3.commands.app import build_app
 from cloudquery_s3.commands.iam_policy import policies
 from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.manifest import Manifest
 from cloudquery_s3.spec.model import Credentials, Options, ServerSideEncryption
 from specs import parsed, written
 
@@ -35,7 +36,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 
 OPTIONS = {
     name
-    for model in (Options, CsvSpec, JsonSpec, ParquetSpec, Credentials, ServerSideEncryption)
+    for model in (Options, CsvSpec, JsonSpec, ParquetSpec, Credentials, ServerSideEncryption, Manifest)
     for name in model.model_fields
 }
 OUTSIDE = {
@@ -51,7 +52,7 @@ OUTSIDE = {
 }  # fmt: skip
 """Words with an underscore that are no options of this plugin."""
 
-INSIDE = {"benchmarks.md", "compatibility.md", "errors.md", "guarantees.md", "loading.md"}
+INSIDE = {"publication.md", "benchmarks.md", "compatibility.md", "errors.md", "guarantees.md", "loading.md"}
 
 ENVIRONMENT = dict.fromkeys(("BUCKET", "AWS_REGION", "AWS_API_ENDPOINT", "EXTERNAL_ID"), "value") | {"ENDPOINT": ""}
 

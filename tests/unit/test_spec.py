@@ -64,6 +64,7 @@ def test_defaults() -> None:
         "compression_level": None,
         "gzip_level": None,
         "sort_by": [],
+        "manifest": None,
     }
     assert parsed().batch_timeout_s == 30.0
     assert parsed().warnings == ()

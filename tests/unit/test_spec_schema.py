@@ -86,6 +86,9 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     },
     "our options null": {"memory_budget": None, "gzip_level": None},
     "acl": {"acl": "bucket-owner-full-control"},
+    "manifest null": {"manifest": None},
+    "manifest defaults": {"manifest": {}},
+    "manifest": {"manifest": {"part": "1", "statistics": True, "latest": "_cloudquery/latest/{{SOURCE}}.json"}},
 }
 
 REFUSED: dict[str, dict[str, Any]] = {
@@ -104,6 +107,10 @@ REFUSED: dict[str, dict[str, Any]] = {
     "path begins with ../": {"path": "../{{UUID}}"},
     "path ends in /": {"path": "{{UUID}}/"},
     "path ends in /..": {"path": "{{UUID}}/.."},
+    "manifest path begins with /": {"manifest": {"path": "/_x/{{SYNC_ID}}/{{UUID}}"}},
+    "manifest path 123": {"manifest": {"path": 123}},
+    "manifest latest with //": {"manifest": {"latest": "_x//latest.json"}},
+    "manifest part 3": {"manifest": {"part": 3}},
     "path .": {"path": ".", "no_rotate": True},
     "path ..": {"path": "..", "no_rotate": True},
     **{
@@ -256,7 +263,7 @@ def test_unknown_keys_are_refused_everywhere() -> None:
     objects = [part for part in _parts(SCHEMA) if "object" in (part.get("type") or ())]
     closed = [part for part in objects if part.get("additionalProperties") is False]
     open_objects = [part for part in objects if part not in closed]
-    assert len(closed) == 6
+    assert len(closed) == 7
     assert open_objects == [SCHEMA["properties"]["format_spec"]]
 
 

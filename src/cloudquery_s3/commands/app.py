@@ -11,7 +11,19 @@ from typing import Annotated, Final
 import typer
 from typer.core import TyperCommand
 
-from cloudquery_s3.commands import check, ddl, package, schema, serve, version
+from cloudquery_s3.commands import (
+    check,
+    ddl,
+    expire,
+    html_report,
+    package,
+    publish,
+    schema,
+    serve,
+    syncs,
+    verify,
+    version,
+)
 
 _HELP: Final = """\
 CloudQuery destination plugin for S3: tables as Parquet, JSON lines or CSV.
@@ -48,6 +60,13 @@ def build_app() -> typer.Typer:
         check.check
     )
     app.command("ddl", cls=_Command, short_help="Print the SQL that makes the objects tables of an engine.")(ddl.ddl)
+    app.command("syncs", cls=_Command, short_help="List the syncs in the bucket, as their manifests tell.")(syncs.syncs)
+    app.command("verify", cls=_Command, short_help="Compare the bucket with its manifests.")(verify.verify)
+    app.command("publish", cls=_Command, short_help="Declare a sync whole, once all of its parts are.")(publish.publish)
+    app.command("expire", cls=_Command, short_help="List the syncs that no reader needs, and delete them.")(
+        expire.expire
+    )
+    app.command("report", cls=_Command, short_help="Make a page about a sync: one HTML file.")(html_report.report)
     app.command("schema", short_help="Print the JSON schema of the spec.")(schema.schema)
     app.command("package", cls=_Command, short_help="Lay out dist/ for `cloudquery plugin publish`.")(package.package)
     app.command("version", short_help="Print the versions of this plugin and of what it runs on.")(version.version)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Policy = dict[str, Any]
 
+_IN_BRACES: Final = re.compile(r"\{\{[^{}]*\}\}")
 _WILDCARDS: Final = str.maketrans({"*": "${*}", "?": "${?}", "$": "${$}"})
 _TEST: Final = {"{{TABLE}}": "TEST_TABLE", "{{TABLE_HYPHEN}}": "TEST-TABLE", "{{UUID}}": "TEST_UUID"}
 
@@ -40,6 +41,9 @@ def policies(spec: Spec) -> Policies:
     bucket, objects = _arns(spec)
     put = ["s3:PutObject", "s3:AbortMultipartUpload", *(["s3:PutObjectAcl"] if spec.acl else [])]
     needed = [_allow("WriteObjects", put, objects(_pattern(spec, {})))]
+    if spec.manifest:
+        documents = [spec.manifest.path, *([spec.manifest.latest] if spec.manifest.latest else [])]
+        needed.append(_allow("WriteManifests", put[:1] + put[2:], [objects(_any(key)) for key in documents]))
     encryption = spec.server_side_encryption_configuration
     if encryption and encryption.server_side_encryption != "AES256":
         needed.append(_kms(encryption.sse_kms_key_id, spec.region))
@@ -93,6 +97,11 @@ def _pattern(spec: Spec, known: Mapping[str, str]) -> str:
     return re.sub(r"(?<!\{)\*{2,}", "*", "".join(parts))
 
 
+def _any(key: str) -> str:
+    """Return a manifest's key with `*` for each placeholder."""
+    return "*".join(literal.translate(_WILDCARDS) for literal in _IN_BRACES.split(key))
+
+
 def _kms(key: str, region: str) -> Policy:
     """Return what encrypting with a KMS key takes: GenerateDataKey, and Decrypt for the parts of an upload."""
     arn = f"arn:{_partition(region)}:kms:{region}:*"
@@ -107,7 +116,7 @@ def _kms(key: str, region: str) -> Policy:
     return _allow("Encrypt", actions, f"{arn}:key/*") | {"Condition": via}
 
 
-def _allow(name: str, actions: list[str], resource: str) -> Policy:
+def _allow(name: str, actions: list[str], resource: str | list[str]) -> Policy:
     return {"Sid": name, "Effect": "Allow", "Action": actions, "Resource": resource}
 
 

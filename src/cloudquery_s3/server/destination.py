@@ -23,6 +23,7 @@ from cloudquery_s3.writer.table_reader import read_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cloudquery_s3.committed import PublisherFactory
     from cloudquery_s3.formats.encoder import Format
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.object_store import ObjectStore
@@ -118,8 +119,19 @@ def write_context(spec: Spec, store: ObjectStore, *, file_format: Format, sync_i
         now=_now,
         new_id=lambda: str(uuid.uuid4()),
         max_open_partitions=spec.max_open_partitions,
-        empty_objects=spec.write_empty_objects_for_empty_tables,
+        publishers=_publishers(spec, store, sync_id),
+        # Of a table that is empty in one part only the publication of all parts can tell that it is empty.
+        empty_objects=spec.write_empty_objects_for_empty_tables and not (spec.manifest and spec.manifest.part),
     )
+
+
+def _publishers(spec: Spec, store: ObjectStore, sync_id: str) -> list[PublisherFactory]:
+    """Return what publishes each Write, in this order: the manifest comes last, since it tells how the others went."""
+    if spec.manifest is None:
+        return []
+    from cloudquery_s3.publication.publisher import manifest_publisher  # noqa: PLC0415 -- only for who asks for it
+
+    return [manifest_publisher(spec, sync_id=sync_id, store=store)]
 
 
 def _now() -> datetime:

@@ -5,7 +5,17 @@ together.
 """
 
 from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.manifest import Manifest
 from cloudquery_s3.spec.model import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.parse import Spec
 
-__all__ = ["Credentials", "CsvSpec", "FormatSpec", "JsonSpec", "ParquetSpec", "ServerSideEncryption", "Spec"]
+__all__ = [
+    "Credentials",
+    "CsvSpec",
+    "FormatSpec",
+    "JsonSpec",
+    "Manifest",
+    "ParquetSpec",
+    "ServerSideEncryption",
+    "Spec",
+]

@@ -28,6 +28,8 @@ def advice(written: Options, used: Options, *, file_format: str) -> Iterator[str
     yield from _levels(written)
     if written.aws_debug:
         yield "aws_debug: requests to AWS are logged, without bodies, credentials and signatures"
+    if used.manifest and used.manifest.part and "{{UUID}}" not in used.path:
+        yield "manifest.part: path has no {{UUID}}: parts that write the same table replace each other's objects"
     if written.credentials and not written.credentials.role_arn:
         for name in ("role_session_name", "external_id"):
             if getattr(written.credentials, name):

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field
 
 from cloudquery_s3.spec.file_format import FormatName, FormatSpec, JsonSpec
+from cloudquery_s3.spec.manifest import DEFAULT_PATH, Manifest
 from cloudquery_s3.spec.option import CHOICE, LATER, Option, OptionGroup
 
 Compression: TypeAlias = Literal["", "gzip", "zstd"]
@@ -361,3 +362,12 @@ class Options(OptionGroup):
             default_text="none",
         ),
     ] = Field(default_factory=list)
+    manifest: Annotated[
+        Manifest | None,
+        Option(
+            "Whether each Write ends with a manifest, a JSON document that lists the Write's objects and tells whether "
+            "it is complete. `manifest: {}` writes it with the defaults.",
+            example={"path": DEFAULT_PATH},
+            default_text="no manifest",
+        ),
+    ] = None

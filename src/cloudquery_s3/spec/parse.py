@@ -52,10 +52,12 @@ class Spec(Options):
         options = options.model_copy(update={"format_spec": _format_spec(options, warnings)})
         _raise_first(rules.after_format(options))
         spec = cls.model_validate(dict(options) | rewritten(options))
-        if "{{SYNC_ID}}" in spec.path and not invocation_id:
-            raise SpecError(
-                "contains {{SYNC_ID}}, which this CLI does not send; use a newer CloudQuery CLI", field="path"
-            )
+        keys = {"path": spec.path, "manifest.path": spec.manifest.path if spec.manifest else ""}
+        for field, key in keys.items():
+            if "{{SYNC_ID}}" in key and not invocation_id:
+                raise SpecError(
+                    "contains {{SYNC_ID}}, which this CLI does not send; use a newer CloudQuery CLI", field=field
+                )
         spec._warnings = (*warnings, *advice(options, spec, file_format=spec.file_format))  # noqa: SLF001 - this class's own
         return spec
 
@@ -98,7 +100,7 @@ def _format_spec(options: Options, warnings: list[str]) -> FormatSpec:
 
 def rewritten(options: Options) -> dict[str, Any]:
     """Return the options that do not stay as they were written. Source: docs/spec.md, "How options go together"."""
-    changes: dict[str, Any] = {"path": options.path + _legacy_suffix(options)}
+    changes: dict[str, Any] = {"path": options.path + rules.legacy_suffix(options)}
     if options.no_rotate:
         changes |= {"batch_size": 0, "batch_size_bytes": 0, "batch_timeout": "0s"}
     else:
@@ -111,9 +113,3 @@ def rewritten(options: Options) -> dict[str, Any]:
         changes["compression_level"] = options.gzip_level
     changes["part_size"] = max(MIN_PART_SIZE, options.part_size)
     return changes
-
-
-def _legacy_suffix(options: Options) -> str:
-    if "{{TABLE}}" in options.path or "{{TABLE_HYPHEN}}" in options.path:
-        return ""
-    return f"/{{{{TABLE}}}}.{options.format}{'' if options.no_rotate else '.{{UUID}}'}"

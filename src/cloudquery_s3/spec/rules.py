@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes, partition_fields
+from cloudquery_s3.spec import manifest
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.file_format import (
@@ -80,6 +81,7 @@ def after_format(options: Options) -> Iterator[SpecError]:
     yield from _uploads(options)
     yield from _identity(options)
     yield from _encryption(options)
+    yield from _manifest(options)
 
 
 def unknown_format(options: Options) -> Iterator[SpecError]:
@@ -254,3 +256,17 @@ def _encryption(options: Options) -> Iterator[SpecError]:
         )
     if _CONTROL.search(encryption.sse_kms_key_id):
         yield SpecError("must not contain a line end or another control character", field=f"{parent}.sse_kms_key_id")
+
+
+def legacy_suffix(options: Options) -> str:
+    """Return what is appended to a path that names the table nowhere. Source: docs/path.md, "Without {{TABLE}}"."""
+    if "{{TABLE}}" in options.path or "{{TABLE_HYPHEN}}" in options.path:
+        return ""
+    return f"/{{{{TABLE}}}}.{options.format}{'' if options.no_rotate else '.{{UUID}}'}"
+
+
+def _manifest(options: Options) -> Iterator[SpecError]:
+    if options.manifest is not None:
+        file_format = f"{options.format}.gz" if options.compression else options.format
+        path = options.path + legacy_suffix(options)
+        yield from manifest.problems(options.manifest, path=path, file_format=file_format)

@@ -47,8 +47,8 @@ def check_answer(operation: str, status: int, headers: Mapping[str, str], body: 
     """
     if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
         raise document_failure(operation, status, headers, body)
-    if operation == "GetObject":
-        return  # its body is the object's own
+    if operation in {"GetObject", "ListObjectsV2"}:
+        return  # the object's own body; a listing is long, and parsed once, by whoever asked for it
     document = xml_fields(body)
     if document.get("") == "Error":
         raise document_failure(operation, status, headers, body)

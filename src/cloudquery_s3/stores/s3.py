@@ -50,6 +50,50 @@ class SystemPause:
         return random.random()  # noqa: S311 - spreads retries, guards nothing
 
 
+def s3_client(settings: S3Settings, pause: Pause | None = None, clock: Clock | None = None) -> S3Client:
+    """Return what sends requests to a bucket. Connects to nothing yet, but has credentials.
+
+    Raises:
+        CredentialsError: there are none.
+        StoreUnavailableError: what gives them cannot be reached.
+        SpecError: bucket, region and endpoint make no address, or the environment's AWS settings cannot be used.
+    """
+    pause, clock = pause or SystemPause(), clock or Clock()
+    aws = aws_configuration(settings)
+    url = bucket_url(
+        aws,
+        bucket=settings.bucket,
+        region=settings.region,
+        endpoint=settings.endpoint,
+        path_style=settings.path_style,
+    )
+    if settings.skip_tls_verify and url.is_tls:
+        log.warning("TLS certificates are not verified", extra={"endpoint": url.origin})
+        warnings.filterwarnings("ignore", category=InsecureRequestWarning)  # urllib3 would repeat it on stderr
+    policy = RetryPolicy(settings.max_attempts, settings.max_backoff_s)
+    own_hosts = {urlsplit(url.url).netloc, urlsplit(settings.endpoint).netloc}  # STS may be served there, too
+    transport = Transport(
+        partial(trusting_context, aws),
+        unverified=own_hosts if settings.skip_tls_verify else (),
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+    )
+    transport.prepare(url.url)
+    credentials = credential_source(settings, transport, policy, pause, clock)
+    credentials.current(Cancellation())
+    return S3Client(
+        url=url,
+        target=Target(bucket=settings.bucket, endpoint=url.origin, region=settings.region),
+        credentials=credentials,
+        transport=transport,
+        policy=policy,
+        pause=pause,
+        checksums=sends_checksums(aws, wanted=settings.checksums),
+        clock=clock,
+        log_requests=settings.log_requests,
+    )
+
+
 class S3Store:
     """One bucket. See `ObjectStore` for what it guarantees; safe to use from several threads.
 
@@ -66,44 +110,12 @@ class S3Store:
             StoreUnavailableError: what gives them cannot be reached.
             SpecError: bucket, region and endpoint make no address, or the environment's AWS settings cannot be used.
         """
-        pause, clock = pause or SystemPause(), clock or Clock()
-        aws = aws_configuration(settings)
-        url = bucket_url(
-            aws,
-            bucket=settings.bucket,
-            region=settings.region,
-            endpoint=settings.endpoint,
-            path_style=settings.path_style,
-        )
-        if settings.skip_tls_verify and url.is_tls:
-            log.warning("TLS certificates are not verified", extra={"endpoint": url.origin})
-            warnings.filterwarnings("ignore", category=InsecureRequestWarning)  # urllib3 would repeat it on stderr
-        policy = RetryPolicy(settings.max_attempts, settings.max_backoff_s)
-        own_hosts = {urlsplit(url.url).netloc, urlsplit(settings.endpoint).netloc}  # STS may be served there, too
-        transport = Transport(
-            partial(trusting_context, aws),
-            unverified=own_hosts if settings.skip_tls_verify else (),
-            connect_timeout_s=settings.connect_timeout_s,
-            read_timeout_s=settings.read_timeout_s,
-        )
-        transport.prepare(url.url)
-        self._credentials = credential_source(settings, transport, policy, pause, clock)
-        self._credentials.current(Cancellation())
         self._settings = settings
-        self._client = S3Client(
-            url=url,
-            target=Target(bucket=settings.bucket, endpoint=url.origin, region=settings.region),
-            credentials=self._credentials,
-            transport=transport,
-            policy=policy,
-            pause=pause,
-            checksums=sends_checksums(aws, wanted=settings.checksums),
-            clock=clock,
-            log_requests=settings.log_requests,
-        )
+        self._client = s3_client(settings, pause, clock)
         self._pool = ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-part")
         self._uploads: set[MultipartUpload] = set()
-        self._creates_only = settings.create_only == "always" or (settings.create_only == "auto" and not url.is_custom)
+        at_aws = not self._client.at_custom_endpoint
+        self._creates_only = settings.create_only == "always" or (settings.create_only == "auto" and at_aws)
 
     def open(self, key: str, cancellation: Cancellation, *, unique: bool = False) -> S3Writer:
         """Begin an object that `cancellation` may give up; sends nothing yet.
@@ -147,7 +159,7 @@ class S3Store:
 
     def close(self) -> None:
         """Release connections and threads; the store is not used after that."""
-        self._credentials.close()
+        self._client.credentials.close()
         self._pool.shutdown()
         self._client.close()
 

@@ -74,6 +74,14 @@ _ADVICE_WITHOUT_CODE: Final[Mapping[int, str]] = {
 }
 """What to do about an answer that has no error document of S3's."""
 
+_PERMISSIONS: Final[Mapping[str, str]] = {
+    "ListObjectsV2": "s3:ListBucket on the bucket",
+    "GetObject": "s3:GetObject on the keys (and the use of the KMS key, where one is set)",
+    "HeadObject": "s3:GetObject on the keys",
+    "DeleteObject": "s3:DeleteObject on the keys",
+}
+"""What an identity needs that reads or cleans up."""
+
 _EVERY_KEY_CODES: Final = frozenset(_ADVICE) | {
     "AuthorizationHeaderMalformed",
     "IllegalLocationConstraintException",
@@ -112,7 +120,7 @@ def store_error(
     `conditional` says that the request had the header of `create_only`.
     """
     kind = _kind(failure, operation)
-    message = _message(failure, target)
+    message = _message(failure, target, operation)
     if conditional and failure.status in _UNKNOWN_HEADER and failure.code in _UNKNOWN_HEADER_CODES:
         message += "; the store may not know If-None-Match: write `create_only: never`"
     return kind(message, operation=operation, key=key, status=failure.status, code=failure.code)
@@ -130,7 +138,7 @@ def _kind(failure: RequestFailedError, operation: str) -> type[StoreError]:
     return StoreError
 
 
-def _message(failure: RequestFailedError, target: Target) -> str:
+def _message(failure: RequestFailedError, target: Target, operation: str) -> str:
     if failure.region not in {"", target.region} and (
         failure.status in _REDIRECTS or failure.code == "AuthorizationHeaderMalformed"
     ):
@@ -149,14 +157,16 @@ def _message(failure: RequestFailedError, target: Target) -> str:
             "an object is at this key already, and `create_only` replaces none: look whose it is, or write "
             "`create_only: never`"
         )
-    advice = _advice(failure, target)
+    advice = _advice(failure, target, operation)
     if failure.status is None:
         return f"{failure} at {target.endpoint}: {advice or _NETWORK}"
     whole = f'{failure} (HTTP {failure.status}, bucket "{target.bucket}" at {target.endpoint})'
     return f"{whole}: {advice}" if advice else whole
 
 
-def _advice(failure: RequestFailedError, target: Target) -> str:
+def _advice(failure: RequestFailedError, target: Target, operation: str) -> str:
+    if operation in _PERMISSIONS and failure.status == 403 and failure.code in {"", "AccessDenied"}:  # noqa: PLR2004 - HTTP's own number
+        return f"allow {_PERMISSIONS[operation]}"
     if target.has_bucket_in_host and failure.code in _ADVICE_WITH_BUCKET_IN_HOST:
         return _ADVICE_WITH_BUCKET_IN_HOST[failure.code]
     if not failure.code and failure.status is not None:

@@ -63,7 +63,7 @@ class Request:
 
 
 class S3Client:
-    """Sends requests to one bucket. Safe to use from several threads.
+    """Sends requests to one bucket, signed with `credentials`. Safe to use from several threads.
 
     Every body is covered by a checksum that the store verifies: over TLS a CRC-32 in its own header, the signature
     then leaving the body out; otherwise (plain http, or `checksums` off) a SHA-256 inside the signature.
@@ -82,10 +82,11 @@ class S3Client:
         log_requests: bool,
         clock: Clock,
     ) -> None:
+        self.at_custom_endpoint = url.is_custom
         self.sends_crc32 = checksums and url.is_tls
         self._url = url
         self._target = target
-        self._credentials = credentials
+        self.credentials = credentials
         self._transport = transport
         self._policy = policy
         self._pause = pause
@@ -126,16 +127,16 @@ class S3Client:
             log.warning("sending again", extra={**where, "attempt": attempt, "cause": str(failure)})
 
         def attempt() -> Answer:
-            credentials = self._credentials.current(cancellation)
+            credentials = self.credentials.current(cancellation)
             try:
                 return self._once(request, credentials)
             except RequestFailedError as failure:
                 is_late = failure.code in SKEW_CODES and self._clock.correct(failure.date)
-                is_expired = failure.code in EXPIRED_CODES and self._credentials.renew(credentials, cancellation)
+                is_expired = failure.code in EXPIRED_CODES and self.credentials.renew(credentials, cancellation)
                 if not is_late and not is_expired:
                     raise
                 on_retry(1, failure)
-            return self._once(request, self._credentials.current(cancellation))
+            return self._once(request, self.credentials.current(cancellation))
 
         try:
             answer = (policy or self._policy).run(attempt, self._pause, cancellation, on_retry)
@@ -151,7 +152,8 @@ class S3Client:
         return answer
 
     def close(self) -> None:
-        """Release connections."""
+        """Release connections, and what renews credentials."""
+        self.credentials.close()
         self._transport.close()
 
     def look_for_encryption(self, wanted: str, answers: Sequence[Answer]) -> None:

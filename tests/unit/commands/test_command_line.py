@@ -22,7 +22,7 @@ from specs import written
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("serve", "check", "schema", "package", "version")
+COMMANDS = ("serve", "check", "ddl", "syncs", "verify", "publish", "expire", "report", "schema", "package", "version")
 BOUND_WITHIN_S = 0.3
 
 

@@ -136,3 +136,16 @@ def test_names_of_statements() -> None:
     for policy in (found.needed, found.helpful, found.assume):
         assert policy is not None
         assert all(re.fullmatch("[A-Za-z0-9]+", part["Sid"]) for part in policy["Statement"])
+
+
+def test_manifests() -> None:
+    """With a manifest, its keys may be written as well, `latest` included, and no more is asked for."""
+    path = "_m/{{YEAR}}/{{SYNC_ID}}/{{UUID}}.json"
+    found = wanted(bucket="lake", manifest={"path": path, "latest": "_m/latest-{{SOURCE}}.json"}, acl="private")
+    assert statement(found.needed, "WriteManifests") == {
+        "Sid": "WriteManifests",
+        "Effect": "Allow",
+        "Action": ["s3:PutObject", "s3:PutObjectAcl"],
+        "Resource": ["arn:aws:s3:::lake/_m/*/*/*.json", "arn:aws:s3:::lake/_m/latest-*.json"],
+    }
+    assert found.helpful == wanted(bucket="lake", acl="private").helpful
