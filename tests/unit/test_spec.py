@@ -60,6 +60,8 @@ def test_defaults() -> None:
         "memory_budget": 335_544_320,
         "upload_concurrency": 32,
         "gzip_level": None,
+        "iceberg": None,
+        "glue": None,
     }
     assert parsed().batch_timeout_s == 30.0
     assert parsed().warnings == ()

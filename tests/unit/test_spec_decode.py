@@ -46,7 +46,7 @@ STRINGS = [name for name, info in Options.model_fields.items() if info.annotatio
 NUMBERS = [name for name, info in Options.model_fields.items() if info.annotation in (int, int | None)]
 SWITCHES = [name for name, info in Options.model_fields.items() if info.annotation is bool]
 CHOICES = ["format", "compression", "acl", "request_checksums"]
-OBJECTS = ["format_spec", "credentials", "server_side_encryption_configuration"]
+OBJECTS = ["format_spec", "credentials", "glue", "iceberg", "server_side_encryption_configuration"]
 
 
 def test_every_option_has_a_kind() -> None:

@@ -5,7 +5,18 @@ together.
 """
 
 from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.model import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.parse import Spec
 
-__all__ = ["Credentials", "CsvSpec", "FormatSpec", "JsonSpec", "ParquetSpec", "ServerSideEncryption", "Spec"]
+__all__ = [
+    "Credentials",
+    "CsvSpec",
+    "FormatSpec",
+    "Glue",
+    "Iceberg",
+    "JsonSpec",
+    "ParquetSpec",
+    "ServerSideEncryption",
+    "Spec",
+]

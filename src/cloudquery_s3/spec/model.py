@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field
 
 from cloudquery_s3.spec.file_format import FormatName, FormatSpec, JsonSpec
+from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.option import CHOICE, LATER, Option, OptionGroup
 
 Compression: TypeAlias = Literal["", "gzip"]
@@ -311,5 +312,24 @@ class Options(OptionGroup):
             example=1,
             schema={"minimum": 1, "maximum": 9},
             default_text="as small as the Go plugin's",
+        ),
+    ] = None
+    iceberg: Annotated[
+        Iceberg | None,
+        Option(
+            "Whether the objects of a Write become rows of Iceberg tables, one commit a table, when the Write has "
+            "succeeded. Needs `format: parquet` and the extra `cloudquery-destination-s3[iceberg]`. With it every "
+            "`write_mode` works.",
+            example={"catalog": {"type": "glue"}, "namespace": "cloudquery"},
+            default_text="no tables",
+        ),
+    ] = None
+    glue: Annotated[
+        Glue | None,
+        Option(
+            "Whether a table of AWS Glue is created or updated for each table of a Write that has succeeded: for "
+            "Athena, Redshift Spectrum and others that read files. No crawler is needed, and no partitions are added.",
+            example={"database": "cloudquery"},
+            default_text="no tables",
         ),
     ] = None

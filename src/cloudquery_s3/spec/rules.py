@@ -15,6 +15,7 @@ from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.file_format import CsvSpec, FormatName, ParquetSpec, ParquetVersion, RootRepetition
+from cloudquery_s3.spec.lake import glue_problems, iceberg_problems
 from cloudquery_s3.spec.model import MAX_PART_SIZE, ROLE_ARN_PATTERN, Acl, Checksums, Compression, Encryption, Options
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ def after_format(options: Options) -> Iterator[SpecError]:
     yield from _uploads(options)
     yield from _identity(options)
     yield from _encryption(options)
+    if options.iceberg is not None:
+        yield from iceberg_problems(options.iceberg, path=options.path, file_format=options.format)
+    if options.glue is not None:
+        yield from glue_problems(options.glue, path=options.path)
 
 
 def unknown_format(options: Options) -> Iterator[SpecError]:
