@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from cloudquery_s3.catalogs import catalog_publishers
 from cloudquery_s3.committed import WriteStart
 from cloudquery_s3.errors import ClosedError
 from cloudquery_s3.formats import make_format
@@ -106,6 +107,7 @@ class Destination:
 
 def write_context(spec: Spec, store: ObjectStore, *, file_format: Format, sync_id: str) -> WriteContext:
     """Return what the writers of a destination share: this is where a destination is composed."""
+    publishers = catalog_publishers(spec, sync_id=sync_id)
     return WriteContext(
         template=spec.path_template(sync_id=sync_id),
         policy=RotationPolicy(max_rows=spec.batch_size, max_bytes=spec.batch_size_bytes),
@@ -117,6 +119,8 @@ def write_context(spec: Spec, store: ObjectStore, *, file_format: Format, sync_i
         fixed_keys=_FIXED_KEYS.of(bucket=f"{spec.endpoint}/{spec.bucket}", sync_id=sync_id),
         now=_now,
         new_id=lambda: str(uuid.uuid4()),
+        publishers=publishers,
+        takes_deletes=spec.iceberg is not None,
         empty_objects=spec.write_empty_objects_for_empty_tables,
     )
 

@@ -259,8 +259,9 @@ async def _feed(writer: StreamWriter, requests: Call) -> None:
             case wire.Kind.MIGRATE:
                 writer.migrate(message.payload)
             case wire.Kind.DELETE:
-                refused = True
-                writer.refuse_deletes()
+                assert message.delete is not None  # noqa: S101 -- a message of this kind has one
+                writer.delete(message.delete)
+                refused = writer.refuses_rows
             case wire.Kind.FLUSH:
                 pass  # rows are acknowledged at the end of the stream
 

@@ -29,6 +29,7 @@ from cloudquery_s3.stores.trust import trusting_context
 
 if TYPE_CHECKING:
     from cloudquery_s3.spec import Spec
+    from cloudquery_s3.stores.credentials import CredentialSource
     from cloudquery_s3.stores.retry import Pause
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,11 @@ class S3Store:
         )
         self._pool = ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-part")
         self._uploads: set[MultipartUpload] = set()
+
+    @property
+    def credentials(self) -> CredentialSource:
+        """What signs the requests, for requests to other services of AWS."""
+        return self._credentials
 
     def open(self, key: str, cancellation: Cancellation) -> S3Writer:
         """Begin an object that `cancellation` may give up; sends nothing yet."""

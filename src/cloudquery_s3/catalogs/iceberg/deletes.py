@@ -14,7 +14,7 @@ from cloudquery_s3.committed import DeleteStale
 from cloudquery_s3.errors import PluginError, TableError
 from cloudquery_s3.formats import make_format
 from cloudquery_s3.formats.encoder import Alterations
-from cloudquery_s3.ipc import IpcReader, decode
+from cloudquery_s3.ipc import IpcReader, UndecodedPayload, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,7 +67,11 @@ def _equality(table: str, equality: Equality, spec: Spec) -> BooleanExpression:
 def _value(table: str, equality: Equality, spec: Spec) -> Any:
     """Return the value as the files of this spec have it: a UUID, for one, is a text there."""
     try:
-        (batch,) = decode([batch for batch in IpcReader().read(equality.record) if batch.rows])
+        received = IpcReader().read(equality.record)
+        if isinstance(received, UndecodedPayload):
+            received.measure()
+            received = received.decode()
+        (batch,) = decode([batch for batch in received if batch.rows])
         return _in_a_file(batch, spec)
     except (PluginError, ValueError, pa.ArrowException) as error:
         raise TableError(
