@@ -182,8 +182,8 @@ class StreamWriter:
         """Take a DeleteStale or DeleteRecord: a publisher gets it at the end, if there is one that can delete rows.
 
         Otherwise every row is still delivered, and then `finish` raises a WriteModeError. Not at once: the CLI sends
-        deletes last, and prints only `EOF` for a stream that ends meanwhile; answered at the stream's end, it prints the
-        message in full.
+        deletes last, and prints only `EOF` for a stream that ends meanwhile; at the stream's end, it prints the message
+        in full.
         """
         if self._context.takes_deletes:
             self._deletes.append(delete)

@@ -8,6 +8,7 @@ that a late one can never succeed after the other.
 from __future__ import annotations
 
 import logging
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -46,10 +47,11 @@ SYNC_ID: Final = "cloudquery.sync-id"
 SOURCE: Final = "cloudquery.source"
 WRITE_ID: Final = "cloudquery.write-id"
 
-ATTEMPTS: Final = 6
+ATTEMPTS: Final = 10
 """How often a commit is attempted."""
 
-_FIRST_PAUSE_S: Final = 0.2
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
 _MOST_FILES_IN_ERROR: Final = 3
 
 _FINAL: Final = (PluginError, ForbiddenError, UnauthorizedError, BadRequestError, NotInstalledError)
@@ -111,7 +113,7 @@ class Committer:
         problem: Exception | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
-                self.pause(_FIRST_PAUSE_S * 2 ** (attempt - 1))
+                self.pause(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1)) * (1 + random.random()))  # noqa: S311 -- it only spreads attempts
             try:
                 self._attempt(change)
             except _FINAL as error:
@@ -139,7 +141,7 @@ class Committer:
         if table is not None:
             self._delete(transaction, change)
         self._add(transaction, change)
-        transaction.commit_transaction()
+        _commit_once(transaction)
 
     def _existing(self, table: Table) -> Transaction:
         transaction = table.transaction()
@@ -192,3 +194,14 @@ class Committer:
         return CatalogError(
             f"table {change.table}: the commit to Iceberg failed: {self.lake.words(error)}{lost}{objects}"
         )
+
+
+def _commit_once(transaction: Transaction) -> None:
+    """Commit, and leave what is to be done about a conflict to the caller.
+
+    pyiceberg by itself would repeat a commit without asking again which rows have to go; and it would remove the
+    manifests of one that the catalogue calls a conflict, although a client's own repeated request may have met its
+    first one, which has happened. What is left behind by a commit that did not happen are some small files.
+    """
+    transaction._snapshot_producers.clear()  # noqa: SLF001 -- there is no option for it
+    transaction.commit_transaction()
