@@ -8,7 +8,7 @@ VERSITYGW_VERSION := v1.8.0
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 H2SPEC_VERSION := v2.2.1
 
-.PHONY: help demo bench test test-slow check lint types imports conformance s3-server minio readers h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
+.PHONY: help demo bench test test-slow check lint types imports conformance s3-server minio readers rest-catalog h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -109,6 +109,12 @@ airflow-env: .tools/airflow/.installed ## an environment with Airflow, for the t
 .tools/airflow/.installed: $(STAMP)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/airflow
 	$(BIN)/uv pip install --quiet --python .tools/airflow/bin/python 'apache-airflow>=3.1,<4'
+	@touch $@
+
+rest-catalog: .tools/rest-catalog/.installed ## fetch Iceberg's own REST catalogue, which tests run (needs Java and Maven)
+
+.tools/rest-catalog/.installed: tests/rest_catalog/pom.xml
+	mvn --quiet --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.tools/rest-catalog
 	@touch $@
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -19,6 +19,7 @@
     │   └── ObjectNotFoundError    there is no object at that key
     ├── ObjectCancelledError an object was given up before it was stored
     ├── PublicationError     the rows are in the bucket, and that could not be made known
+    ├── CatalogError         a table catalogue refuses, or does not answer
     ├── ClosedError          the destination was closed under a running Write
     └── WriteFailedError     how a Write ended: the failed tables, keys and causes
 
@@ -153,6 +154,10 @@ class ObjectCancelledError(PluginError):
 
 class PublicationError(PluginError):
     """Objects are in the bucket, and could not be made known, by a manifest or in a catalogue; or must not be."""
+
+
+class CatalogError(PluginError):
+    """A table catalogue (Iceberg's, Glue) refuses something, or does not answer."""
 
 
 class ClosedError(PluginError):

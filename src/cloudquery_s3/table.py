@@ -31,6 +31,7 @@ _EXTENSIONS: Final[dict[str, Extension]] = {
     "interval_day_time": "interval_day_time",
 }
 _TABLE_NAME: Final = b"cq:table_name"
+_TABLE_DESCRIPTION: Final = b"cq:table_description"
 _PRIMARY_KEY: Final = b"cq:extension:primary_key"
 
 
@@ -45,9 +46,19 @@ def table_name(schema: pa.Schema) -> str:
     return str((schema.metadata or {}).get(_TABLE_NAME, b""), errors="replace")
 
 
+def table_comment(schema: pa.Schema) -> str:
+    """Return the source's description of the table, or "" where there is none."""
+    return str((schema.metadata or {}).get(_TABLE_DESCRIPTION, b""), errors="replace")
+
+
+def primary_key(schema: pa.Schema) -> tuple[str, ...]:
+    """Return the columns of the primary key, which the CLI removes when `write_mode` is append."""
+    return tuple(field.name for field in schema if (field.metadata or {}).get(_PRIMARY_KEY) == b"true")
+
+
 def asks_for_upserts(schema: pa.Schema) -> bool:
-    """Tell whether a table comes with primary keys, which the CLI removes when `write_mode` is append."""
-    return any((field.metadata or {}).get(_PRIMARY_KEY) == b"true" for field in schema)
+    """Tell whether a table comes with primary keys."""
+    return bool(primary_key(schema))
 
 
 def same_columns(one: pa.Schema, other: pa.Schema) -> bool:

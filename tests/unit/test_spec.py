@@ -65,6 +65,8 @@ def test_defaults() -> None:
         "gzip_level": None,
         "sort_by": [],
         "manifest": None,
+        "iceberg": None,
+        "glue": None,
     }
     assert parsed().batch_timeout_s == 30.0
     assert parsed().warnings == ()

@@ -47,7 +47,7 @@ NUMBERS = [name for name, info in Options.model_fields.items() if info.annotatio
 SWITCHES = [name for name, info in Options.model_fields.items() if info.annotation is bool]
 CHOICES = ["format", "compression", "acl", "request_checksums", "create_only"]
 LISTS = [name for name, info in Options.model_fields.items() if info.annotation == list[str]]
-OBJECTS = ["format_spec", "credentials", "manifest", "server_side_encryption_configuration"]
+OBJECTS = ["format_spec", "credentials", "glue", "iceberg", "manifest", "server_side_encryption_configuration"]
 
 
 def test_every_option_has_a_kind() -> None:

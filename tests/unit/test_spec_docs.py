@@ -8,6 +8,7 @@ from cloudquery_s3.object_key import PLACEHOLDERS
 from cloudquery_s3.spec import Spec
 from cloudquery_s3.spec.docs import spec_markdown
 from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import Manifest
 from cloudquery_s3.spec.model import Credentials, Options, ServerSideEncryption
 from cloudquery_s3.spec.schema import json_schema
@@ -37,6 +38,8 @@ def test_nested_options() -> None:
         "server_side_encryption_configuration": (ServerSideEncryption,),
         "credentials": (Credentials,),
         "manifest": (Manifest,),
+        "glue": (Glue,),
+        "iceberg": (Iceberg,),
     }
     expected = {f"{name}.{field}" for name, models in nested.items() for m in models for field in m.model_fields}
     assert set(re.findall(r"^#### `([\w.]+)`$", spec_markdown(), re.MULTILINE)) == expected

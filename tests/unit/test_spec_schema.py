@@ -22,6 +22,7 @@ ROTATED = "abc/{{UUID}}"
 FIXED = "abc/{{TABLE}}"
 CSV: dict[str, Any] = {"format": "csv", "path": ROTATED}
 PARQUET: dict[str, Any] = {"format": "parquet", "path": ROTATED}
+ICEBERG = {"catalog": {"type": "rest"}}
 KMS = {"server_side_encryption": "aws:kms", "sse_kms_key_id": "1234"}
 ENCRYPTION = "server_side_encryption_configuration"
 EMPTY_OBJECTS = "write_empty_objects_for_empty_tables"
@@ -89,10 +90,27 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "manifest null": {"manifest": None},
     "manifest defaults": {"manifest": {}},
     "manifest": {"manifest": {"part": "1", "statistics": True, "latest": "_cloudquery/latest/{{SOURCE}}.json"}},
+    "iceberg null": {"iceberg": None},
+    "iceberg": {**PARQUET, "iceberg": {"catalog": {"type": "rest", "s3.port": 1, "x": True}, "table": "a{{TABLE}}"}},
+    "glue null": {"glue": None},
+    "glue": {"glue": {"database": "d", "required": True}},
 }
 
 REFUSED: dict[str, dict[str, Any]] = {
     "bad format": {"format": "orc"},
+    "iceberg without catalog": {**PARQUET, "iceberg": {}},
+    "iceberg with an empty catalog": {**PARQUET, "iceberg": {"catalog": {}}},
+    "iceberg with a nested catalog": {**PARQUET, "iceberg": {"catalog": {"type": {}}}},
+    "iceberg, json": {"iceberg": {"catalog": {"type": "rest"}}},
+    "iceberg, no_rotate": {
+        "format": "parquet",
+        "no_rotate": True,
+        "path": FIXED,
+        "iceberg": {"catalog": {"type": "r"}},
+    },
+    "iceberg, all tables one": {**PARQUET, "iceberg": {"catalog": {"type": "rest"}, "table": "t"}},
+    "glue without database": {"glue": {}},
+    "glue, required 1": {"glue": {"database": "d", "required": 1}},
     "format missing": {"format": LEFT_OUT},
     "format null": {"format": None},
     "unknown option": {"buckets": "b"},
@@ -254,17 +272,18 @@ def test_every_example_is_valid() -> None:
         for value in option.get("examples", []):
             changes = {name: value}
             changes |= {"path": FIXED} if name == "no_rotate" else {}
-            changes |= {"format": "parquet"} if name == EMPTY_OBJECTS else {}
+            changes |= {"format": "parquet"} if name in {EMPTY_OBJECTS, "iceberg"} else {}
             assert VALIDATOR.is_valid(written(**changes)), name
 
 
 def test_unknown_keys_are_refused_everywhere() -> None:
-    """No object of the schema takes an unknown key; what `format_spec` takes, each format says."""
+    """No object takes an unknown key; what `format_spec` takes, each format says, and a catalogue has its own."""
     objects = [part for part in _parts(SCHEMA) if "object" in (part.get("type") or ())]
     closed = [part for part in objects if part.get("additionalProperties") is False]
     open_objects = [part for part in objects if part not in closed]
-    assert len(closed) == 7
-    assert open_objects == [SCHEMA["properties"]["format_spec"]]
+    assert len(closed) == 9
+    catalog = SCHEMA["properties"]["iceberg"]["properties"]["catalog"]
+    assert open_objects == [SCHEMA["properties"]["format_spec"], catalog]
 
 
 def _parts(schema: object) -> Iterator[dict[str, Any]]:

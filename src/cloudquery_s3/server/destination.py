@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from cloudquery_s3.catalogs import catalog_publishers
 from cloudquery_s3.committed import WriteStart
 from cloudquery_s3.errors import ClosedError
 from cloudquery_s3.formats import make_format
@@ -120,6 +121,7 @@ def write_context(spec: Spec, store: ObjectStore, *, file_format: Format, sync_i
         new_id=lambda: str(uuid.uuid4()),
         max_open_partitions=spec.max_open_partitions,
         publishers=_publishers(spec, store, sync_id),
+        takes_deletes=spec.iceberg is not None,
         # Of a table that is empty in one part only the publication of all parts can tell that it is empty.
         empty_objects=spec.write_empty_objects_for_empty_tables and not (spec.manifest and spec.manifest.part),
     )
@@ -127,11 +129,12 @@ def write_context(spec: Spec, store: ObjectStore, *, file_format: Format, sync_i
 
 def _publishers(spec: Spec, store: ObjectStore, sync_id: str) -> list[PublisherFactory]:
     """Return what publishes each Write, in this order: the manifest comes last, since it tells how the others went."""
+    catalogs = catalog_publishers(spec, sync_id=sync_id)
     if spec.manifest is None:
-        return []
+        return catalogs
     from cloudquery_s3.publication.publisher import manifest_publisher  # noqa: PLC0415 -- only for who asks for it
 
-    return [manifest_publisher(spec, sync_id=sync_id, store=store)]
+    return [*catalogs, manifest_publisher(spec, sync_id=sync_id, store=store)]
 
 
 def _now() -> datetime:

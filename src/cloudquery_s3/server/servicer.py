@@ -255,7 +255,8 @@ async def _feed(writer: StreamWriter, requests: Call) -> None:
             case wire.Kind.MIGRATE:
                 writer.migrate(message.payload)
             case wire.Kind.DELETE:
-                writer.refuse_deletes()  # and go on: rows that come after it are delivered all the same
+                assert message.delete is not None  # noqa: S101 -- a message of this kind has one
+                writer.delete(message.delete)  # and go on: rows that come after it are delivered all the same
             case wire.Kind.FLUSH:
                 pass  # rows are acknowledged at the end of the stream
 

@@ -5,6 +5,7 @@ together.
 """
 
 from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import Manifest
 from cloudquery_s3.spec.model import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.parse import Spec
@@ -13,6 +14,8 @@ __all__ = [
     "Credentials",
     "CsvSpec",
     "FormatSpec",
+    "Glue",
+    "Iceberg",
     "JsonSpec",
     "Manifest",
     "ParquetSpec",

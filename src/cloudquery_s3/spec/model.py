@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field
 
 from cloudquery_s3.spec.file_format import FormatName, FormatSpec, JsonSpec
+from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import DEFAULT_PATH, Manifest
 from cloudquery_s3.spec.option import CHOICE, LATER, Option, OptionGroup
 
@@ -369,5 +370,24 @@ class Options(OptionGroup):
             "it is complete. `manifest: {}` writes it with the defaults.",
             example={"path": DEFAULT_PATH},
             default_text="no manifest",
+        ),
+    ] = None
+    iceberg: Annotated[
+        Iceberg | None,
+        Option(
+            "Whether the objects of a Write become rows of Iceberg tables, one commit a table, when the Write has "
+            "succeeded. Needs `format: parquet` and the extra `cloudquery-destination-s3[iceberg]`. With it every "
+            "`write_mode` works.",
+            example={"catalog": {"type": "glue"}, "namespace": "cloudquery"},
+            default_text="no tables",
+        ),
+    ] = None
+    glue: Annotated[
+        Glue | None,
+        Option(
+            "Whether a table of AWS Glue is created or updated for each table of a Write that has succeeded: for "
+            "Athena, Redshift Spectrum and others that read files. No crawler is needed, and no partitions are added.",
+            example={"database": "cloudquery"},
+            default_text="no tables",
         ),
     ] = None

@@ -27,6 +27,7 @@ from cloudquery_s3.spec.file_format import (
     RootRepetition,
     TimestampSeparator,
 )
+from cloudquery_s3.spec.lake import glue_problems, iceberg_problems
 from cloudquery_s3.spec.model import (
     HIGHEST_LEVELS,
     MAX_PART_SIZE,
@@ -82,6 +83,10 @@ def after_format(options: Options) -> Iterator[SpecError]:
     yield from _identity(options)
     yield from _encryption(options)
     yield from _manifest(options)
+    if options.iceberg is not None:
+        yield from iceberg_problems(options.iceberg, path=options.path, file_format=options.format)
+    if options.glue is not None:
+        yield from glue_problems(options.glue, path=options.path)
 
 
 def unknown_format(options: Options) -> Iterator[SpecError]:

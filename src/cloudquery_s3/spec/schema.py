@@ -84,6 +84,7 @@ def _interplay() -> list[Schema]:
             "else": {"properties": {"path": {"pattern": _HAS_UUID}}},
         },
         _when("write_empty_objects_for_empty_tables", {"const": True}, {"format": {"const": "parquet"}}),
+        _when("iceberg", {"not": _NOT_SET}, {"format": {"const": "parquet"}, "path": {"pattern": _HAS_UUID}}),
         _when("compression", {"minLength": 1}, {"format": {"enum": ["csv", "json"]}}),
         _when(
             "local_profile",

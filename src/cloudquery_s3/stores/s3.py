@@ -30,6 +30,7 @@ from cloudquery_s3.stores.trust import trusting_context
 
 if TYPE_CHECKING:
     from cloudquery_s3.spec import Spec
+    from cloudquery_s3.stores.credentials import CredentialSource
     from cloudquery_s3.stores.retry import Pause
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,11 @@ class S3Store:
         self._uploads: set[MultipartUpload] = set()
         at_aws = not self._client.at_custom_endpoint
         self._creates_only = settings.create_only == "always" or (settings.create_only == "auto" and at_aws)
+
+    @property
+    def credentials(self) -> CredentialSource:
+        """What signs the requests, for requests to other services of AWS."""
+        return self._client.credentials
 
     def open(self, key: str, cancellation: Cancellation, *, unique: bool = False) -> S3Writer:
         """Begin an object that `cancellation` may give up; sends nothing yet.

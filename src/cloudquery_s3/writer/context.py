@@ -43,6 +43,7 @@ class WriteContext:
         now: the wall clock in UTC, for keys and times.
         new_id: a fresh UUID, for `{{UUID}}`.
         publishers: make what publishes each Write, in this order.
+        takes_deletes: whether a publisher can delete rows, so that every write mode works.
         empty_objects: whether a migrated table without rows leaves an empty object.
         max_open_partitions: how many objects of one table may take rows at a time.
     """
@@ -58,6 +59,7 @@ class WriteContext:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     publishers: Sequence[PublisherFactory] = ()
+    takes_deletes: bool = False
     empty_objects: bool = False
     max_open_partitions: int = 100
 

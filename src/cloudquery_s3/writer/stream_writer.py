@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cloudquery_s3.committed import CommittedObject, WriteStart, WriteStatus
+    from cloudquery_s3.committed import CommittedObject, Delete, WriteStart, WriteStatus
     from cloudquery_s3.ipc import ReceivedBatch
     from cloudquery_s3.writer.context import WriteContext
 
@@ -72,6 +72,7 @@ class StreamWriter:
         self._owners_of_keys: dict[str, str] = {}
         self._failures: dict[str, Exception] = {}
         self._refusal: WriteModeError | None = None
+        self._deletes: list[Delete] = []
         self._warned_of_write_mode = False
 
     @property
@@ -166,7 +167,7 @@ class StreamWriter:
                 writer.reserve_key(schema)
             except TableError as error:
                 self.failed(writer.name, error)
-        if asks_for_upserts(schema) and not self._warned_of_write_mode:
+        if asks_for_upserts(schema) and not self._context.takes_deletes and not self._warned_of_write_mode:
             self._warned_of_write_mode = True
             log.warning(
                 "this plugin appends: if the sync's write_mode is overwrite-delete-stale (the default), it will fail "
@@ -174,13 +175,21 @@ class StreamWriter:
                 extra={"table": writer.name},
             )
 
-    def refuse_deletes(self) -> None:
-        """Answer a DeleteStale or DeleteRecord: every row is still delivered, then `finish` raises a WriteModeError.
+    @property
+    def refuses_rows(self) -> bool:
+        """Whether deletes were asked for that cannot be: what comes after them is not taken."""
+        return self._refusal is not None
 
-        Not at once: the CLI sends deletes last, and prints only `EOF` for a stream that ends meanwhile; answered at the
-        stream's end, it prints the message in full.
+    def delete(self, delete: Delete) -> None:
+        """Take a DeleteStale or DeleteRecord: a publisher gets it at the end, if there is one that can delete rows.
+
+        Otherwise every row is still delivered, and then `finish` raises a WriteModeError. Not at once: the CLI sends
+        deletes last, and prints only `EOF` for a stream that ends meanwhile; at the stream's end, it prints the message
+        in full.
         """
-        if self._refusal is None:
+        if self._context.takes_deletes:
+            self._deletes.append(delete)
+        elif self._refusal is None:
             self._refusal = WriteModeError(
                 "rows cannot be deleted from objects in S3: set 'write_mode: append' in the destination's spec "
                 "(the default is overwrite-delete-stale)"
@@ -251,7 +260,7 @@ class StreamWriter:
         if self._published:
             return error
         self._published = True
-        end = WriteEnd(status, self._context.now(), error, self._failures, self._schemas)
+        end = WriteEnd(status, self._context.now(), error, self._failures, self._schemas, self._deletes)
         for publisher in self._publishers:
             try:
                 await publisher.publish(end)

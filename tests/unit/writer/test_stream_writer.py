@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pytest
 
 import rows
 import virtual_time
+from cloudquery_s3.committed import DeleteStale
 from cloudquery_s3.errors import (
     ClosedError,
     DecodeError,
@@ -348,7 +350,7 @@ def test_deletes_are_refused_by_name() -> None:
     async def scenario() -> None:
         with stream(store) as writer:
             writer.insert(values("a", 1))
-            writer.refuse_deletes()
+            writer.delete(DeleteStale("t", "s", datetime(2026, 11, 26, tzinfo=UTC)))
             writer.insert(values("b", 2))
             with pytest.raises(WriteModeError, match="write_mode: append"):
                 await writer.finish()

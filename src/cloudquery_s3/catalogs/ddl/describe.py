@@ -14,14 +14,13 @@ from cloudquery_s3.catalogs.ddl.table import Column, Csv, Table
 from cloudquery_s3.catalogs.layout import layout_of
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.spec import CsvSpec
-from cloudquery_s3.table import table_name
+from cloudquery_s3.table import table_comment, table_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloudquery_s3.spec import Spec
 
-_COMMENT = b"cq:table_description"
 _INCREMENTAL = b"cq:extension:incremental"
 
 
@@ -95,6 +94,6 @@ def _described(spec: Spec, schema: pa.Schema, of_files: pa.Schema) -> Table:
         format=spec.format,
         compression=spec.compression,
         csv=Csv(details.delimiter, not details.skip_header) if isinstance(details, CsvSpec) else Csv(),
-        comment=metadata.get(_COMMENT, b"").decode(errors="replace"),
+        comment=table_comment(schema),
         incremental=metadata.get(_INCREMENTAL) == b"true",
     )

@@ -1,0 +1,141 @@
+"""Hears of a Write's objects, and makes them rows of tables when it has succeeded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from cloudquery_s3.catalogs.iceberg.commit import SOURCE, SYNC_ID, WRITE_ID, Committer, TableChange
+from cloudquery_s3.catalogs.iceberg.files import StoredFile
+from cloudquery_s3.catalogs.iceberg.relations import of_children
+from cloudquery_s3.committed import DeleteRecord, DeleteStale
+from cloudquery_s3.errors import CatalogError, PluginError
+from cloudquery_s3.table import primary_key, table_comment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
+    from pyiceberg.expressions import BooleanExpression
+
+    from cloudquery_s3.catalogs.iceberg.catalog import Lake
+    from cloudquery_s3.committed import CommittedObject, Delete, WriteEnd, WriteStart
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 4
+"""How many tables are committed to at once: a commit is mostly waiting for the catalogue and for S3."""
+
+_MOST_FAILURES_IN_ERROR: Final = 5
+
+
+class IcebergPublisher:
+    """One Write's commits, one for each table that has new objects or rows to delete.
+
+    A Write that has not succeeded commits nothing: a reader of the tables sees a sync whole or not at all. A table that
+    fails does not keep the others from their commits; `publish` then names it.
+
+    A table with a primary key whose Write has no DeleteStale for it gets its rows by key: that is what `overwrite`
+    means, and what incremental tables need under `overwrite-delete-stale`.
+
+    Args:
+        lake: the catalogue.
+        write: the Write.
+        sync_id: the sync that it belongs to.
+        pause: waits between two attempts, for so many seconds.
+    """
+
+    def __init__(
+        self, lake: Lake, write: WriteStart, *, sync_id: str, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._lake = lake
+        self._write = write
+        self._sync_id = sync_id
+        self._pause = pause
+        self._files: defaultdict[str, list[StoredFile]] = defaultdict(list)
+        self._schemas: defaultdict[str, dict[int, tuple[pa.Schema, pa.Schema]]] = defaultdict(dict)
+        self._sources: set[str] = set()
+
+    def committed(self, record: CommittedObject) -> None:
+        """Take note of an object; see `Publisher`."""
+        file = StoredFile.of(record, self._lake.spec.bucket)
+        self._files[record.table].append(file)
+        known = self._schemas[record.table]
+        if id(record.schema) not in known and record.statistics.footer is not None:
+            columns = record.statistics.footer.schema.to_arrow_schema().remove_metadata()
+            known[id(record.schema)] = (record.schema, columns)
+        self._sources |= record.origin.sources
+
+    async def publish(self, end: WriteEnd) -> None:
+        """Commit to every table; see `Publisher`.
+
+        Raises:
+            CatalogError: to some it could not be committed; names them and their objects.
+        """
+        if end.status != "complete":
+            if self._files:
+                log.warning("nothing of this Write becomes rows of Iceberg tables, since it has not succeeded")
+            return
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="iceberg") as pool:
+            loop = asyncio.get_running_loop()
+            changes = await loop.run_in_executor(pool, self._changes, end)
+            failures = await asyncio.gather(*(loop.run_in_executor(pool, self._commit, change) for change in changes))
+        self._raise_any([failure for failure in failures if failure is not None], len(changes))
+
+    def _changes(self, end: WriteEnd) -> list[TableChange]:
+        deletes: defaultdict[str, list[Delete]] = defaultdict(list)
+        of_parents: defaultdict[str, list[BooleanExpression]] = defaultdict(list)
+        for delete in end.deletes:
+            deletes[delete.table].append(delete)
+            if isinstance(delete, DeleteRecord) and delete.relations:
+                for child, meant in of_children(self._lake, delete):
+                    of_parents[child].append(meant)
+        tables = sorted({*self._files, *deletes, *of_parents})
+        return [self._change(table, end.schemas.get(table), deletes[table], of_parents[table]) for table in tables]
+
+    def _change(
+        self,
+        table: str,
+        schema: pa.Schema | None,
+        deletes: Sequence[Delete],
+        of_parents: Sequence[BooleanExpression],
+    ) -> TableChange:
+        stale = any(isinstance(delete, DeleteStale) for delete in deletes)
+        return TableChange(
+            table=table,
+            comment=table_comment(schema) if schema is not None else "",
+            columns=[columns for _, columns in self._schemas[table].values()],
+            files=self._files[table],
+            deletes=deletes,
+            of_parents=of_parents,
+            keys=primary_key(schema) if schema is not None and not stale else (),
+        )
+
+    def _commit(self, change: TableChange) -> PluginError | None:
+        committer = Committer(self._lake, self._properties(), self._pause)
+        try:
+            committer.commit(change)
+        except PluginError as error:
+            log.error("%s", error, extra={"table": change.table})  # noqa: TRY400 -- no trace of what is known
+            return error
+        log.info("committed to Iceberg", extra={"table": change.table, "objects": len(change.files)})
+        return None
+
+    def _properties(self) -> dict[str, str]:
+        properties = {WRITE_ID: self._write.write_id, SYNC_ID: self._sync_id, SOURCE: ",".join(sorted(self._sources))}
+        return {name: value for name, value in properties.items() if value}
+
+    @staticmethod
+    def _raise_any(failures: Sequence[PluginError], tables: int) -> None:
+        if not failures:
+            return
+        shown = "; ".join(map(str, failures[:_MOST_FAILURES_IN_ERROR]))
+        more = len(failures) - _MOST_FAILURES_IN_ERROR
+        raise CatalogError(
+            f"{len(failures)} of {tables} tables have no commit to Iceberg: {shown}"
+            + (f"; and {more} more, see the log" if more > 0 else "")
+        )

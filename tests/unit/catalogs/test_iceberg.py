@@ -1,0 +1,242 @@
+"""Writes become commits: what readers of Iceberg tables find after them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+
+import rows
+from cloudquery_s3.catalogs.iceberg.commit import SOURCE, SYNC_ID, WRITE_ID
+from cloudquery_s3.committed import Conditions, DeleteRecord, DeleteStale, Equality
+from cloudquery_s3.errors import CatalogError
+from iceberg_lake import SYNC, FolderIO, LakeFolder, schema_of, sync_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> LakeFolder:
+    """A lake of its own."""
+    return LakeFolder(tmp_path)
+
+
+def moment(day: int) -> datetime:
+    """The sync time of a day's rows."""
+    return datetime(2026, 11, day, 9, 8, 34, 503633, tzinfo=UTC)
+
+
+def equal(column: str, array: pa.Array, **metadata: bytes) -> Equality:
+    """A condition, as a source sends it."""
+    marks = {f"ARROW:extension:{name}".encode(): value for name, value in metadata.items()}
+    schema = pa.schema([pa.field(column, array.type, metadata=marks or None)])
+    return Equality(column, rows.ipc(pa.record_batch([array], schema=schema)))
+
+
+def test_append(lake: LakeFolder) -> None:
+    """One commit a table and Write: the rows of its objects, with the ids of sync and Write and the source's name."""
+    lake.publish(lake.put(sync_rows([1, 2])), lake.put(sync_rows([3])), lake.put(sync_rows([9], schema=schema_of("u"))))
+    write = lake.publish(lake.put(sync_rows([4], source="two")))
+    assert lake.column() == [1, 2, 3, 4]
+    assert lake.column(table="u") == [9]
+    snapshots = lake.table().metadata.snapshots
+    assert len(snapshots) == 2
+    properties = snapshots[-1].summary.additional_properties
+    assert {name: properties[name] for name in (WRITE_ID, SYNC_ID, SOURCE)} == {
+        WRITE_ID: write,
+        SYNC_ID: SYNC,
+        SOURCE: "two",
+    }
+
+
+def test_no_object_is_read_or_written_again(lake: LakeFolder) -> None:
+    """Adding objects and deleting stale ones reads no object and writes none: the footers in memory are enough."""
+    lake.publish(lake.put(sync_rows([1, 2])), lake.put(sync_rows([3], source="two")))
+    objects = [lake.put(sync_rows([4, 5], day=2))]
+    before = set(lake.folder.rglob("*.parquet"))
+    FolderIO.reads.clear()
+    lake.publish(*objects, deletes=[DeleteStale("t", "one", moment(2))])
+    assert not [url for url in FolderIO.reads if url.endswith(".parquet")]
+    assert set(lake.folder.rglob("*.parquet")) == before
+    assert lake.column() == [3, 4, 5]
+
+
+def test_new_table(lake: LakeFolder) -> None:
+    """A table is made from the file's columns, optional all, with a name mapping and the source's description."""
+    column = pa.field("c", pa.list_(pa.struct([pa.field("x", pa.int64(), nullable=False)])), nullable=False)
+    lake.publish(lake.put(sync_rows([1], schema=schema_of("t", column), c=[{"x": 1}])))
+    table = lake.table()
+    assert [field.name for field in table.schema().fields if field.required] == []
+    assert table.name_mapping() is not None
+    assert table.properties["comment"] == "what it is"
+    assert table.scan().to_arrow()["c"].to_pylist() == [[{"x": 1}]]
+
+
+def test_new_columns_are_added(lake: LakeFolder) -> None:
+    """A column that is new comes to the table, also within one Write; one that is missing reads NULL."""
+    lake.publish(lake.put(sync_rows([1], schema=schema_of("t", pa.field("a", pa.string())), a="a")))
+    wider = schema_of("t", pa.field("b", pa.float64()))
+    widest = schema_of("t", pa.field("b", pa.float64()), pa.field("c", pa.bool_()))
+    lake.publish(lake.put(sync_rows([2], schema=wider, b=0.5)), lake.put(sync_rows([3], schema=widest, c=True)))
+    found = sorted(lake.table().scan().to_arrow().to_pylist(), key=lambda row: row["n"])
+    assert [(row["n"], row["a"], row["b"], row["c"]) for row in found] == [
+        (1, "a", None, None),
+        (2, None, 0.5, None),
+        (3, None, None, True),
+    ]
+
+
+def test_changed_type_fails_its_table(lake: LakeFolder) -> None:
+    """A changed type fails that table, which is named with column and types; the others have their commit."""
+    lake.publish(lake.put(sync_rows([1], schema=schema_of("t", pa.field("a", pa.string())), a="a")))
+    changed = lake.put(sync_rows([2], schema=schema_of("t", pa.field("a", pa.int64())), a=1))
+    with pytest.raises(CatalogError, match=r"1 of 2 tables .* table t: .* a is long and was string"):
+        lake.publish(changed, lake.put(sync_rows([9], schema=schema_of("u"))))
+    assert lake.column() == [1]
+    assert lake.column(table="u") == [9]
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted"])
+def test_write_without_success(lake: LakeFolder, status: str) -> None:
+    """A Write that has not succeeded commits nothing, and deletes nothing."""
+    lake.publish(lake.put(sync_rows([1])))
+    lake.publish(lake.put(sync_rows([2], day=2)), deletes=[DeleteStale("t", "one", moment(2))], status=status)
+    assert lake.column() == [1]
+
+
+def test_empty_object(lake: LakeFolder) -> None:
+    """An object without rows makes the table and adds no file to it."""
+    lake.publish(lake.put(sync_rows([])))
+    assert lake.column() == []
+    assert lake.table().inspect.files().num_rows == 0
+
+
+def test_objects_of_every_type(lake: LakeFolder) -> None:
+    """Columns of every type that all engines read are read as they were written."""
+    values = {
+        "a": (pa.bool_(), True),
+        "b": (pa.int32(), -5),
+        "c": (pa.float32(), 0.5),
+        "d": (pa.date32(), datetime(2026, 11, 26, tzinfo=UTC).date()),
+        "e": (pa.timestamp("us"), datetime(2026, 11, 26, 1, 2, 3, 4)),  # noqa: DTZ001 -- without a zone
+        "f": (pa.decimal128(20, 2), Decimal("1.10")),
+        "g": (pa.binary(), b"\x00\xff"),
+        "h": (pa.map_(pa.string(), pa.list_(pa.int64())), [("k", [1, None])]),
+        "i": (pa.struct([("x", pa.string()), ("y", pa.list_(pa.string()))]), {"x": None, "y": ["z"]}),
+    }
+    schema = schema_of("t", *(pa.field(name, kind) for name, (kind, _) in values.items()))
+    lake.publish(lake.put(sync_rows([1], schema=schema, **{name: value for name, (_, value) in values.items()})))
+    (found,) = lake.table().scan().to_arrow().to_pylist()
+    assert {name: found[name] for name in values} == {name: value for name, (_, value) in values.items()}
+
+
+def test_stale_rows_of_one_source(lake: LakeFolder) -> None:
+    """A source's older rows go in the commit that brings its newer ones; other sources keep theirs, whatever age."""
+    long = "a-name-that-begins-like-others-"
+    for source in ("1", "2"):
+        lake.publish(lake.put(sync_rows([int(source)], source=long + source)))
+    lake.publish(lake.put(sync_rows([11], source=long + "1", day=3)), deletes=[DeleteStale("t", long + "1", moment(3))])
+    assert lake.column() == [2, 11]
+    lake.publish(lake.put(sync_rows([22], source=long + "2", day=2)), deletes=[DeleteStale("t", long + "2", moment(2))])
+    assert lake.column() == [11, 22]
+
+
+def test_stale_rows_without_new_ones(lake: LakeFolder) -> None:
+    """A source that has no rows any more leaves none; in a table that there is not, nothing is deleted."""
+    lake.publish(lake.put(sync_rows([1])))
+    lake.publish(deletes=[DeleteStale("t", "one", moment(2)), DeleteStale("nowhere", "one", moment(2))])
+    assert lake.column() == []
+    assert lake.lake.load("nowhere") is None
+
+
+def test_stale_rows_in_a_mixed_file(lake: LakeFolder) -> None:
+    """A file that matches in part is written again without the rows that go."""
+    mixed = pa.RecordBatch.from_pylist(
+        [*sync_rows([1], day=1).to_pylist(), *sync_rows([2], day=2).to_pylist()], schema=schema_of()
+    )
+    lake.publish(lake.put(mixed))
+    lake.publish(lake.put(sync_rows([3], day=2)), deletes=[DeleteStale("t", "one", moment(2))])
+    assert lake.column() == [2, 3]
+
+
+def test_rows_by_primary_key(lake: LakeFolder) -> None:
+    """Without a DeleteStale, rows of a table with a primary key replace those that have it, and only those."""
+    value = pa.field("v", pa.string())
+    schema = schema_of("t", value, key="n")
+    lake.publish(lake.put(sync_rows([1, 2], schema=schema, v="old")), lake.put(sync_rows([3], schema=schema, v="old")))
+    lake.publish(lake.put(sync_rows([2, 4], day=2, schema=schema, v="new")))
+    found = {row["n"]: row["v"] for row in lake.table().scan().to_arrow().to_pylist()}
+    assert lake.column() == [1, 2, 3, 4]
+    assert found == {1: "old", 2: "new", 3: "old", 4: "new"}
+
+
+def test_one_key_twice_in_a_write(lake: LakeFolder) -> None:
+    """Of several new rows with one key the last one stays, within an object and between objects."""
+    schema = schema_of("t", pa.field("v", pa.string()), key="n")
+    first = sync_rows([1, 1, 2], schema=schema)
+    first = first.set_column(3, schema.field(3), pa.array(["a", "b", "c"]))
+    lake.publish(lake.put(first), lake.put(sync_rows([2], schema=schema, v="d")))
+    assert sorted((row["n"], row["v"]) for row in lake.table().scan().to_arrow().to_pylist()) == [(1, "b"), (2, "d")]
+
+
+def test_key_of_several_columns(lake: LakeFolder) -> None:
+    """Keys of several columns are told apart, whatever texts they hold, and NULL is a value like any other."""
+    schema = schema_of("t", pa.field("a", pa.string()), pa.field("b", pa.binary()), key="a b")
+    keys = [("x\x1f", b"y"), ("x", b"\x1fy"), ("x\\", b"y"), ("x", b"\\y"), (None, b"y"), ("\\0", b"y"), ("", None)]
+    data = sync_rows(range(len(keys)), schema=schema)
+    data = data.set_column(3, schema.field(3), pa.array([a for a, _ in keys]))
+    data = data.set_column(4, schema.field(4), pa.array([b for _, b in keys], pa.binary()))
+    lake.publish(lake.put(data))
+    assert lake.column() == list(range(len(keys)))
+    for number, (a, b) in enumerate(keys):
+        lake.publish(lake.put(sync_rows([100 + number], schema=schema, a=a, b=b)))
+    assert lake.column() == [100 + number for number in range(len(keys))]
+
+
+def test_delete_record(lake: LakeFolder) -> None:
+    """A DeleteRecord's groups of conditions all hold; one condition of an OR group is enough; no group is every row."""
+    schema = schema_of("t", pa.field("v", pa.string()))
+    lake.publish(lake.put(sync_rows([1, 2, 3], schema=schema, v="a")), lake.put(sync_rows([4], schema=schema, v="b")))
+    either = Conditions(any_of=True, equalities=(equal("n", pa.array([1])), equal("n", pa.array([4]))))
+    of_a = Conditions(any_of=False, equalities=(equal("v", pa.array(["a"])),))
+    lake.publish(deletes=[DeleteRecord("t", (either, of_a))])
+    assert lake.column() == [2, 3, 4]
+    lake.publish(lake.put(sync_rows([5], schema=schema)), deletes=[DeleteRecord("t", ())])
+    assert lake.column() == [5]
+
+
+def test_delete_record_by_uuid(lake: LakeFolder) -> None:
+    """A value of CloudQuery's own types is compared as the files have it."""
+    mark = {"ARROW:extension:name": "uuid"}
+    schema = schema_of("t", pa.field("id", pa.binary(16), metadata=mark))
+    lake.publish(lake.put(sync_rows([1], schema=schema, id=b"0" * 16)), lake.put(sync_rows([2], schema=schema)))
+    condition = equal("id", pa.array([b"0" * 16], pa.binary(16)), name=b"uuid")
+    lake.publish(deletes=[DeleteRecord("t", (Conditions(any_of=False, equalities=(condition,)),))])
+    assert lake.column() == [2]
+
+
+def test_delete_record_with_tables_below(lake: LakeFolder) -> None:
+    """Rows go with their parents, at every depth."""
+    texts = (pa.field("_cq_id", pa.string()), pa.field("_cq_parent_id", pa.string()))
+    for table, of_parents in (("t", ""), ("child", "t-"), ("grandchild", "child-")):
+        schema = schema_of(table, *texts)
+        for number in (1, 2):
+            own = {"_cq_id": f"{table}-{number}", "_cq_parent_id": f"{of_parents}{number}"}
+            lake.publish(lake.put(sync_rows([number], schema=schema, **own)))
+    condition = Conditions(any_of=False, equalities=(equal("n", pa.array([1])),))
+    relations = (("grandchild", "child"), ("child", "t"), ("nowhere", "t"))
+    lake.publish(deletes=[DeleteRecord("t", (condition,), relations)])
+    assert [lake.column(table=table) for table in ("t", "child", "grandchild")] == [[2], [2], [2]]
+
+
+def test_delete_by_a_column_that_is_not_there(lake: LakeFolder) -> None:
+    """A wish that names a column that the table lacks fails the table by name, and shows no value."""
+    lake.publish(lake.put(sync_rows([1])))
+    condition = Conditions(any_of=False, equalities=(equal("x", pa.array(["s3cret"])),))
+    with pytest.raises(CatalogError, match="table t: rows cannot be deleted by x") as raised:
+        lake.publish(deletes=[DeleteRecord("t", (condition,))])
+    assert "s3cret" not in str(raised.value)
