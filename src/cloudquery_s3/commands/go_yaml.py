@@ -156,8 +156,8 @@ class _Reading:
 
     def _key(self, node: yaml.Node) -> str:
         key = _scalar(node) if isinstance(node, yaml.ScalarNode) else None
-        if key is None:
-            raise yaml.MarkedYAMLError(problem="a key that is no text", problem_mark=node.start_mark)
+        if key is None or (isinstance(key, int) and key >= 2**63):
+            raise yaml.MarkedYAMLError(problem="a key that cannot be text", problem_mark=node.start_mark)
         if isinstance(key, bool):
             return str(key).lower()
         return f"{key:g}" if isinstance(key, float) else str(key)
@@ -167,7 +167,7 @@ def _scalar(node: yaml.ScalarNode) -> Json:
     tag, text = node.tag, str(node.value)
     if tag == f"{_TAG}binary":
         try:
-            return base64.b64decode(text, validate=False).decode(errors="replace")
+            return base64.b64decode(re.sub(r"[\r\n]", "", text), validate=True).decode(errors="replace")
         except binascii.Error:
             raise yaml.MarkedYAMLError(problem="!!binary of no base64", problem_mark=node.start_mark) from None
     wanted = tag.removeprefix(_TAG)

@@ -32,10 +32,13 @@ _FILE: Final = re.compile(r"\$\{file:([^}]+)\}")
 _MOMENT: Final = "time:"
 """Begins a variable that newer CLIs replace by a moment of the sync: no moment is right here, so that it stays."""
 
-_MARK: Final = 5_577_006_791_947_000_000
-"""Stands for a file's first variable while comments are taken away: as many digits as the CLI's numbers have."""
+_MARK: Final = "5577006791{:06}411"
+"""Stands for a variable while comments are taken away, by its number: as many digits as the CLI's numbers have.
 
-_MARKED: Final = re.compile(r"5577006791947(\d{6})")
+It ends so that it does not survive in a number with a fraction or with digits before it, as the CLI's do not.
+"""
+
+_MARKED: Final = re.compile(r"5577006791(\d{6})411")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ class _Reading:
 
     def _mark(self, match: re.Match[str]) -> str:
         self.names.append(match[1])
-        return str(_MARK + len(self.names) - 1)
+        return _MARK.format(len(self.names) - 1)
 
     def _unmark(self, mark: re.Match[str]) -> str:
         number = int(mark[1])
