@@ -52,7 +52,9 @@ OUTSIDE = {
 }  # fmt: skip
 """Words with an underscore that are no options of this plugin."""
 
-INSIDE = {"publication.md", "benchmarks.md", "compatibility.md", "errors.md", "guarantees.md", "loading.md"}
+INSIDE = {
+    *("benchmarks.md", "compatibility.md", "errors.md", "guarantees.md", "loading.md", "operations.md", "publication.md"),
+}
 
 ENVIRONMENT = dict.fromkeys(("BUCKET", "AWS_REGION", "AWS_API_ENDPOINT", "EXTERNAL_ID"), "value") | {"ENDPOINT": ""}
 
