@@ -29,6 +29,9 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 
+SYNC = "5f0bb06c-6b5c-4a35-9dd4-7a0a1e1f7f4b"
+"""The id of the sync that the pages tell of."""
+
 RUN_HERE = {
     "cloudquery-s3 check s3.yml",
     "cloudquery-s3 check specs/ other.yml --table aws_s3_buckets",
@@ -47,6 +50,15 @@ SERVED_HERE = {
 }
 RUN_ELSEWHERE = {
     "cloudquery sync aws.yml s3.yml": "tests/contract/test_readme.py",
+    f"cloudquery sync s3.yml --shard 1/4 --invocation-id {SYNC}": "tests/contract/test_shards.py",
+    "cloudquery-s3 ddl s3.yml --dialect duckdb --object table.parquet": "tests/unit/catalogs/test_cli_tables.py",
+    "cloudquery-s3 expire s3.yml --keep 7": "tests/publication/test_commands.py",
+    "cloudquery-s3 expire s3.yml --older-than 30d --delete": "tests/publication/test_commands.py",
+    f"cloudquery-s3 publish s3.yml --sync {SYNC} --parts 4": "tests/publication/test_commands.py",
+    "cloudquery-s3 report s3.yml -o report.html": "tests/publication/test_report.py",
+    "cloudquery-s3 syncs s3.yml": "tests/publication/test_commands.py",
+    "cloudquery-s3 verify s3.yml": "tests/publication/test_commands.py",
+    f"cloudquery-s3 verify s3.yml --sync {SYNC} --deep": "tests/publication/test_commands.py",
     "make demo": "tests/contract/test_demo.py",
     "ENDPOINT=http://localhost:9000 BUCKET=my-bucket make demo": "tests/contract/test_demo.py",
     ".venv/bin/python -m examples.demo examples/aws_to_s3_csv.yml": "tests/contract/test_demo.py",
@@ -62,6 +74,42 @@ NOT_RUN = {
     "docker run --rm -p 127.0.0.1:7777:7777 -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY -e AWS_SESSION_TOKEN "
     "cloudquery-s3": "it needs Docker; CI builds the image and runs it",
     "bq mk": "it needs an account of Google Cloud",
+    "aws s3 cp s3://my-bucket/_cloudquery/latest/aws.json - | jq '{entries: .tables.aws_ec2_instances.entries | "
+    "map({url, mandatory, meta})}' | aws s3 cp - s3://my-bucket/_cloudquery/copy/aws_ec2_instances.manifest":
+        "neither the AWS CLI nor jq is there",
+    "aws cloudformation deploy --template-file deploy/aws/lake.yaml --stack-name lake --capabilities CAPABILITY_IAM "
+    "--parameter-overrides BucketName=my-bucket": "it needs an AWS account; tests/deploy/test_aws.py reads it",
+    "ray job submit --working-dir deploy/ray -- python sync.py /etc/cloudquery --shards 8":
+        "tests/deploy/test_ray.py runs the program on a cluster of its own",
+    **dict.fromkeys(
+        (
+            "docker build -t cloudquery-s3 .",
+            "docker build -t cloudquery-s3-sync -f deploy/image/Dockerfile deploy/image",
+            "docker compose run --rm sync",
+            "cd deploy/compose",
+            'echo "SYNC_ID=$(uuidgen | tr A-Z a-z)" > sync.env',
+        ),
+        "it needs Docker; CI builds the image, and tests/deploy/test_compose.py reads the services",
+    ),
+    **dict.fromkeys(
+        (
+            "cd deploy/kubernetes/kustomize/sharded",
+            "kubectl apply -k .",
+            "kubectl wait --for=condition=complete --timeout=6h job/cloudquery-publish",
+            'helm install nightly deploy/kubernetes/helm -f my-values.yaml --set schedule="15 3 * * *"',
+            ("helm install tonight deploy/kubernetes/helm -f my-values.yaml --set shards=8 --wait --wait-for-jobs "
+            "--timeout 6h"),
+        ),
+        "it needs a cluster; tests/deploy/test_kubernetes.py holds the manifests against the API's schemas",
+    ),
+    **dict.fromkeys(
+        (
+            "install -m 644 deploy/systemd/* /etc/systemd/system/",
+            "systemctl daemon-reload",
+            "systemctl enable --now cloudquery-sync.timer",
+        ),
+        "it changes the machine; tests/deploy/test_systemd.py reads the units",
+    ),
 }  # fmt: skip
 
 

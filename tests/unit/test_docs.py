@@ -53,7 +53,15 @@ OUTSIDE = {
 """Words with an underscore that are no options of this plugin."""
 
 INSIDE = {
-    *("benchmarks.md", "compatibility.md", "errors.md", "guarantees.md", "loading.md", "operations.md", "publication.md"),
+    *(
+        "benchmarks.md",
+        "compatibility.md",
+        "errors.md",
+        "guarantees.md",
+        "loading.md",
+        "operations.md",
+        "publication.md",
+    ),
 }
 
 ENVIRONMENT = dict.fromkeys(("BUCKET", "AWS_REGION", "AWS_API_ENDPOINT", "EXTERNAL_ID"), "value") | {"ENDPOINT": ""}
