@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +36,7 @@ _FIXED_KEYS: Final = FixedKeysOfSyncs()
 
 
 class Destination:
-    """Where rows go: made by `connect`, ended by `retire`. Every stream of it shares one memory budget."""
+    """Where rows go: made by `connect`, ended by `retire`."""
 
     def __init__(self, spec: Spec, store: ObjectStore, context: WriteContext) -> None:
         self.spec = spec
@@ -62,6 +63,17 @@ class Destination:
             store.close()
             raise
         return cls(spec, store, write_context(spec, store, file_format=file_format, sync_id=sync_id))
+
+    def share(self, budget: MemoryBudget | None) -> MemoryBudget:
+        """Take part in the memory budget of the process, if there is one yet; return the one that holds from now on.
+
+        It is the largest that a destination of the process has asked for. To be called before any stream is opened.
+        """
+        if budget is None:
+            return self.context.budget
+        budget.allow(self.spec.memory_budget)
+        self.context = replace(self.context, budget=budget)
+        return budget
 
     def open_stream(self, on_fatal: Callable[[], None]) -> StreamWriter:
         """Begin a Write; `on_fatal` is called when it cannot go on. The caller ends it with `end_stream`."""

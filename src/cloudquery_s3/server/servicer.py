@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.server.destination import Destination
     from cloudquery_s3.server.rpc import Call, Method
     from cloudquery_s3.spec import Spec
+    from cloudquery_s3.writer.budget import MemoryBudget
     from cloudquery_s3.writer.stream_writer import StreamWriter
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class PluginServicer:
         self._limits = limits or Limits()
         self._destinations = Destinations(self._limits)
         self._writing_to: Counter[Destination] = Counter()
+        self._budget: MemoryBudget | None = None
 
     async def GetName(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the plugin's name, the reference's."""
@@ -116,9 +118,14 @@ class PluginServicer:
 
     async def Init(self, request: Any, call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Give this connection the destination that the spec describes; a Write that runs goes on with an old one."""
-        connect = functools.partial(_connect, request.spec, request.invocation_id)
+        connect = functools.partial(self._connect, request.spec, request.invocation_id)
         await self._destinations.init(call, None if request.no_connection else connect)
         return plugin_pb2.Init.Response()
+
+    async def _connect(self, spec: bytes, invocation_id: str) -> Destination:
+        destination = await _connected(spec, invocation_id)
+        self._budget = destination.share(self._budget)
+        return destination
 
     async def Write(self, requests: Call, call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Write a stream's rows; answer OK only when each is in a committed object."""
@@ -167,7 +174,7 @@ class PluginServicer:
     async def TestConnection(self, request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Tell whether the spec is good and the bucket can be written to; never an error of the RPC itself."""
         try:
-            destination = await _connect(request.spec, str(uuid.uuid4()))
+            destination = await _connected(request.spec, str(uuid.uuid4()))
         except errors.PluginError as error:
             log.error("%s", error, extra={"rpc": "TestConnection"})  # noqa: TRY400 -- the user wants no trace
             return self._failed_test(_failure_code(error), str(error))
@@ -204,9 +211,9 @@ def _load() -> tuple[type[Spec], type[Destination]]:
     return Spec, Destination
 
 
-async def _connect(spec: bytes, invocation_id: str) -> Destination:
+async def _connected(spec: bytes, invocation_id: str) -> Destination:
     """Make a destination in a worker thread. Where nobody waits for it any more it is ended when it is there."""
-    connecting = asyncio.ensure_future(asyncio.to_thread(_connected, spec, invocation_id))
+    connecting = asyncio.ensure_future(asyncio.to_thread(_connect, spec, invocation_id))
     try:
         return await asyncio.shield(connecting)
     except asyncio.CancelledError:
@@ -214,7 +221,7 @@ async def _connect(spec: bytes, invocation_id: str) -> Destination:
         raise
 
 
-def _connected(spec: bytes, invocation_id: str) -> Destination:
+def _connect(spec: bytes, invocation_id: str) -> Destination:
     spec_type, destination_type = _load()
     parsed = spec_type.parse(spec, invocation_id=invocation_id)
     for warning in parsed.warnings:

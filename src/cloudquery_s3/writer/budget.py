@@ -1,4 +1,4 @@
-"""How much memory rows may take on their way, over all tables and streams."""
+"""How much memory rows may take on their way, over all tables, streams and destinations of a process."""
 
 from __future__ import annotations
 
@@ -44,13 +44,21 @@ class MemoryBudget:
         self.held_bytes = 0
         self.encoding_bytes = 0
         self.uploading_bytes = 0
-        third = limit_bytes // _IN_FLIGHT_PART
-        busy = (cores or usable_cores()) * _ENCODING_BYTES_EACH_CORE
-        self._encoding_limit = min(third, max(busy, _ENOUGH_IN_FLIGHT_BYTES, limit_bytes // _LEAST_IN_FLIGHT_PART))
-        enough = max(_ENOUGH_IN_FLIGHT_BYTES, limit_bytes // _LEAST_IN_FLIGHT_PART)
-        self._held_limit = limit_bytes - min(third, enough)
+        self._cores = cores or usable_cores()
+        self._share_out()
         self._reservations: set[Reservation] = set()
         self._freed = asyncio.Event()
+
+    def allow(self, limit_bytes: int) -> None:
+        """Raise the limit to so many bytes, if it is lower: a further destination shares the budget, and wants that."""
+        self.limit_bytes = max(self.limit_bytes, limit_bytes)
+        self._share_out()
+
+    def _share_out(self) -> None:
+        third = self.limit_bytes // _IN_FLIGHT_PART
+        enough = max(_ENOUGH_IN_FLIGHT_BYTES, self.limit_bytes // _LEAST_IN_FLIGHT_PART)
+        self._encoding_limit = min(third, max(self._cores * _ENCODING_BYTES_EACH_CORE, enough))
+        self._held_limit = self.limit_bytes - min(third, enough)
 
     def reserve(self, evict: Callable[[], bool]) -> Reservation:
         """Return the account of a new object, empty; `close` ends it.

@@ -115,6 +115,16 @@ def test_more_cores_encode_more() -> None:
     assert not budget.full
 
 
+def test_destinations_share_the_largest_limit() -> None:
+    """A budget that a further destination joins has the larger of the two limits, and never a smaller one."""
+    budget = MemoryBudget(100 * MIB)
+    budget.allow(300 * MIB)
+    budget.allow(200 * MIB)
+    assert budget.limit_bytes == 300 * MIB
+    Open(budget).account.hold(200 * MIB)
+    assert not budget.full
+
+
 def test_what_cannot_be_sent_is_not_waited_for() -> None:
     """Where no open object can be sent on, the limit gives way instead of blocking the stream."""
 
