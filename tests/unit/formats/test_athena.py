@@ -95,7 +95,7 @@ def test_numbers_keep_their_text(number: str, around: str) -> None:
         ('{"a":1,"a":2}', '{"a":2}', 1),
         ('{"Name":1,"name":2}', '{"name":2}', 1),
         ('{"name":1,"Name":2,"NAME":3}', '{"NAME":3}', 2),
-        ('{"A-b":1,"a_b":2,"A_B!":3}', '{"a_b":2}', 2),
+        ('{"A-b":1,"a_b":2,"A.b":3}', '{"a_b":2}', 2),
         ('{"x":[{"Key":1.50,"key":2}],"X":"Key"}', '{"X":"Key"}', 2),
         ('{"Name":{"name":1},"value":"NAME"}', '{"Name":{"name":1},"value":"NAME"}', 0),
         ('{"x":{"é":1,"ü":2},"y":{"é":1}}', '{"x":{"_":2},"y":{"_":1}}', 1),
