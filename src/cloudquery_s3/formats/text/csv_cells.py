@@ -168,7 +168,7 @@ def _needing(texts: pa.Array, offsets: Offsets, octets: Octets, doubled: Flags |
         needed &= valid
         rest &= valid
     if rest.any():
-        needed |= rest & (_opens_badly(offsets, octets, lengths) | _closes_badly(offsets, octets, lengths))
+        needed |= rest & _begins_or_ends_badly(offsets, octets, lengths)
         _add_breaking(needed, rest, texts, delimiter)
     return needed
 
@@ -202,31 +202,21 @@ def _add_breaking(needed: Flags, rest: Flags, texts: pa.Array, delimiter: int) -
         needed[rest] |= rows_with(marks, offsets)
 
 
-def _opens_badly(offsets: Offsets, octets: Octets, lengths: Offsets) -> Flags:
-    r"""Return which cells begin with what Go takes for white space, or are `\.` or `\N`."""
+def _begins_or_ends_badly(offsets: Offsets, octets: Octets, lengths: Offsets) -> Flags:
+    r"""Return which cells begin or end with what Go takes for white space, or are `\.` or `\N`."""
     bad = np.zeros(len(lengths), np.bool_)
     if not len(octets):
         return bad
-    # an empty last cell would begin behind the end
-    first = octets[np.minimum(offsets[:-1], len(octets) - 1)]
-    rows = np.flatnonzero(_MAY_OPEN[first] & (lengths > 0))
+    # an empty last cell would begin behind the end, an empty first one end before the beginning
+    rows = np.flatnonzero(_MAY_OPEN[octets[np.minimum(offsets[:-1], len(octets) - 1)]])
     if len(rows):
         one, two, three = (_letter(offsets, octets, rows, offsets[:-1][rows] + index) for index in range(3))
         markers = (one == ord("\\")) & np.isin(two, list(b".N")) & (lengths[rows] == 2)  # noqa: PLR2004 - two letters
         bad[rows] = _BLANKS[one] | _is_blank_pair(one, two) | _is_blank_triple(one, two, three) | markers
-    return bad
-
-
-def _closes_badly(offsets: Offsets, octets: Octets, lengths: Offsets) -> Flags:
-    """Return which cells end in what Go takes for white space."""
-    bad = np.zeros(len(lengths), np.bool_)
-    if not len(octets):
-        return bad
-    last = octets[np.maximum(offsets[1:], 1) - 1]
-    rows = np.flatnonzero(_MAY_CLOSE[last] & (lengths > 0))
+    rows = np.flatnonzero(_MAY_CLOSE[octets[np.maximum(offsets[1:], 1) - 1]])
     if len(rows):
         one, two, three = (_letter(offsets, octets, rows, offsets[1:][rows] - index) for index in (1, 2, 3))
-        bad[rows] = _BLANKS[one] | _is_blank_pair(two, one) | _is_blank_triple(three, two, one)
+        bad[rows] |= _BLANKS[one] | _is_blank_pair(two, one) | _is_blank_triple(three, two, one)
     return bad
 
 
