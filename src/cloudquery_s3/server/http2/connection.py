@@ -220,7 +220,8 @@ class Connection(asyncio.BufferedProtocol):
     def _on_frame(self, kind: int, flags: int, number: int, payload: memoryview) -> None:
         if not self._settled and kind != frames.SETTINGS:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the client does not begin with its settings")
-        self.streams.on_frame(kind, flags, number, payload)
+        if self.streams.on_frame(kind, flags, number, payload):
+            return
         match kind:
             case frames.SETTINGS:
                 self._on_settings(flags, number, payload)
@@ -231,7 +232,7 @@ class Connection(asyncio.BufferedProtocol):
             case frames.GOAWAY:
                 _require_connection(number)  # such a client opens no more streams, and closes when it has its answers
             case _:
-                pass
+                pass  # an extension that this server does not know
 
     def _on_settings(self, flags: int, number: int, payload: memoryview) -> None:
         _require_connection(number)

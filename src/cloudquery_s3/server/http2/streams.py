@@ -110,8 +110,8 @@ class Streams:
         """
         self.out.set_stream_window(size, [stream.sending for stream in self._open.values()])
 
-    def on_frame(self, kind: int, flags: int, number: int, payload: memoryview) -> None:
-        """Take a frame; one of a kind that is not about streams is only checked for where it stands.
+    def on_frame(self, kind: int, flags: int, number: int, payload: memoryview) -> bool:
+        """Take a frame; return False if it is of a kind that is not about streams, but may stand here.
 
         Raises:
             ConnectionFault: the connection cannot go on.
@@ -121,11 +121,12 @@ class Streams:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "another frame stands within the headers of a request")
         handler = self._frame_handlers.get(kind)
         if handler is None:
-            return  # of the connection, or an extension that this server does not know
+            return False
         try:
             handler(flags, number, payload)
         except StreamFault as fault:
             self._on_fault(fault)
+        return True
 
     def _on_data(self, flags: int, number: int, payload: memoryview) -> None:
         if not self._window.take(len(payload)):

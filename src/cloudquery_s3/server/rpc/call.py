@@ -45,6 +45,7 @@ class Call:
         self._limits = limits
         self._large_messages = large_messages
         self._large_bytes = 0
+        self._counted_bytes = 0
         self._reader = MessageReader(limits.message_bytes)
         self._waiting: deque[Message] = deque()
         self._waiting_bytes = 0
@@ -170,7 +171,6 @@ class Call:
         """See `Exchange`."""
         if self._fault is not None:
             return
-        before = self._reader.filled if self._reader.size > self._limits.least_window_bytes else 0
         try:
             messages = self._reader.feed(data)
         except RpcError as error:
@@ -180,7 +180,8 @@ class Call:
             self._waiting.extend(messages)
             self._waiting_bytes += sum(map(len, messages))
             self._wake()
-        self._count(before, messages)
+        if messages or self._reader.filled - self._counted_bytes > self._limits.least_window_bytes:
+            self._count(messages)
         self._unreleased_bytes += len(data)
         self.go_on()
 
@@ -196,15 +197,16 @@ class Call:
         if self._task is not None:
             self._task.cancel()
 
-    def _count(self, before: int, messages: list[Message]) -> None:
-        """Count what has come of large messages with one piece; `before` had come of the first one already."""
+    def _count(self, messages: list[Message]) -> None:
+        """Count what has come of large messages, in steps of the least window: less is part of the stream's own."""
         large = self._limits.least_window_bytes
         for message in messages:
             if len(message) > large:
-                self._received(len(message) - before, complete=True)
-            before = 0
-        if self._reader.size > large:
-            self._received(self._reader.filled - before, complete=False)
+                self._received(len(message) - self._counted_bytes, complete=True)
+            self._counted_bytes = 0
+        if self._reader.filled - self._counted_bytes > large:
+            self._received(self._reader.filled - self._counted_bytes, complete=False)
+            self._counted_bytes = self._reader.filled
 
     def _received(self, size_bytes: int, *, complete: bool) -> None:
         self._large_bytes += size_bytes

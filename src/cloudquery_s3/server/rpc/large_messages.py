@@ -48,6 +48,7 @@ class LargeMessages:
         """Whether more of a call's message should come now; else `go_on` is called later."""
         if self.held_bytes < self._limit:
             return True
+        self._incomplete.setdefault(receiver, 0)
         is_first = next(iter(self._incomplete), None) is receiver
         return is_first and self.held_bytes - self._incomplete_bytes < self._limit
 

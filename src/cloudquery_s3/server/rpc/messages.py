@@ -18,8 +18,10 @@ _PREFIX: Final = struct.Struct(">BI")
 _ALIGNMENT: Final = 8
 
 _FIRST_BYTES: Final = 64 << 10
+_MOST_FIRST_BYTES: Final = 1 << 20
 _GROWTH: Final = 4
-"""The memory of a message is what has come of it times this at most, or the first bytes."""
+"""The memory of a message is what has come of it times this at most, or the first bytes: as many as the message before
+it had, within these bounds."""
 
 
 def framed(message: bytes) -> bytes:
@@ -41,6 +43,7 @@ class MessageReader:
         self._most_bytes = most_bytes
         self._prefix = b""
         self._message = memoryview(b"")
+        self._first_bytes = _FIRST_BYTES
 
     @property
     def within(self) -> bool:
@@ -84,7 +87,7 @@ class MessageReader:
             return end
         self.size = size
         self.filled = 0
-        self._message = _room(min(size, max(_FIRST_BYTES, len(piece))), size)
+        self._message = _room(min(size, max(self._first_bytes, len(piece))), size)
         return self._fill(piece, at, messages)
 
     def _fill(self, piece: memoryview, at: int, messages: list[Message]) -> int:
@@ -95,6 +98,7 @@ class MessageReader:
         self.filled += size
         if self.filled == self.size:
             messages.append(self._message)
+            self._first_bytes = min(max(_FIRST_BYTES, self.size), _MOST_FIRST_BYTES)
             self._message, self.size, self.filled = memoryview(b""), 0, 0
         return at + size
 

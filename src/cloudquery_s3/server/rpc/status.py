@@ -63,7 +63,7 @@ def _cut(message: str, most_bytes: int) -> str:
     end = most_bytes - len(mark)
     if end <= 0:
         return ""
-    escape = encoded.rfind("%", end - 2, end)
+    escape = encoded.rfind("%", max(0, end - 2), end)
     end = end if escape < 0 else escape
     while encoded[end : end + 1] == "%" and encoded[end + 1] in _WITHIN_A_LETTER:
         end -= 3
