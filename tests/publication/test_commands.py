@@ -73,7 +73,7 @@ def test_verify(lake: Callable[..., Lake], tmp_path: Path) -> None:
     assert {line.partition(":")[0] for line in lines[:-1]} == {"unlisted"}
     assert len(lines) == len(unlisted) + 1
     assert lines[-1].startswith("2 objects with 3 rows in ")
-    assert lines[-1].endswith("of 1 syncs: 0 missing, 0 altered, 0 replaced, 2 unlisted; rows counted")
+    assert lines[-1].endswith("of 1 sync: 0 missing, 0 altered, 0 replaced, 2 unlisted; rows counted")
     one.delete(stored[0].key)
     said = shell("verify", "--sync", "s")
     assert said.status == 1
@@ -89,7 +89,7 @@ def test_publish(lake: Callable[..., Lake], tmp_path: Path) -> None:
     one.write("s", 0, part="0")
     said = shell("publish", "--sync", "s", "--parts", "2")
     assert (said.status, said.output) == (1, "")
-    assert said.errors == "error: sync s has 1 complete parts of 2: 0\n"
+    assert said.errors == "error: sync s has 1 complete part of 2: 0\n"
     one.write("s", 0, part="1")
     lines = shell("publish", "--sync", "s", "--parts", "2").output.splitlines()
     publication = f"s3://{one.raw.name}/_cloudquery/manifests/publications/s.json"
@@ -112,7 +112,7 @@ def test_expire(lake: Callable[..., Lake], tmp_path: Path) -> None:
     said = shell("expire", "--keep", "1").output.splitlines()
     assert said[0].startswith(f"a: complete, ended {moment(1)}: 2 objects, ")
     assert said[0].endswith(": newer syncs stay")
-    assert said[1] == "1 syncs with 2 objects would be deleted: add --delete"
+    assert said[1] == "1 sync with 2 objects would be deleted: add --delete"
     assert one.statuses().keys() == {"a", "b"}
     document = shell.json("expire", "--keep", "1")
     assert (document["expired"][0]["sync_id"], document["deleted"]) == ("a", None)

@@ -167,7 +167,7 @@ def test_an_object_that_is_not_as_written(lake: Callable[..., Lake], damage: str
     one = lake()
     stored = one.write("s")[0]
     one.delete(stored.key) if damage == "missing" else one.put(stored.key, b"x")
-    with pytest.raises(PublicationError, match=f"1 objects are not as written: {stored.key}: {damage}"):
+    with pytest.raises(PublicationError, match=f"not as written: 1 object: {stored.key}: {damage}"):
         one.publish("s")
     assert not [key for key in one.all_keys() if "publications" in key or key == LATEST]
 

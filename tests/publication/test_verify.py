@@ -20,6 +20,7 @@ FORMATS: list[dict[str, Any]] = [
     {"format": "parquet"},
     {"format": "json"},
     {"format": "json", "compression": "gzip"},
+    {"format": "json", "compression": "zstd"},
     {"format": "csv"},
     {"format": "csv", "format_spec": {"skip_header": True}, "compression": "gzip"},
 ]
@@ -82,7 +83,7 @@ def test_replaced(lake: Callable[..., Lake]) -> None:
     assert one.findings("c") == one.findings("a") == one.findings() == [("missing", stored.key)]
 
 
-@pytest.mark.parametrize("options", FORMATS[:4:3], ids=["parquet", "csv"])
+@pytest.mark.parametrize("options", [FORMATS[0], FORMATS[4]], ids=["parquet", "csv"])
 def test_deep(lake: Callable[..., Lake], options: dict[str, Any]) -> None:
     """Rows are counted: a manifest that counts others than the object has is found by `deep` alone."""
     one = lake(**options)

@@ -236,8 +236,8 @@ def test_credentials_are_not_fetched_for_an_object_that_was_given_up(
     monkeypatch.setenv("AWS_SESSION_TOKEN", "expired")
     token, store = Cancellation(), make_store(wire)
     loads: list[int] = []
-    load = store._client._credentials._load
-    store._client._credentials._load = lambda: loads.append(1) or load()  # type: ignore[func-returns-value]
+    load = store._client.credentials._load
+    store._client.credentials._load = lambda: loads.append(1) or load()  # type: ignore[func-returns-value]
     wire.answers["PutObject"] = [error(400, "ExpiredToken")]
     wire.before = lambda _request: token.cancel()
     with pytest.raises(ObjectCancelledError):

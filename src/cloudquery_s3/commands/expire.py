@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cloudquery_s3.commands import reading
-from cloudquery_s3.publication.amounts import amount
+from cloudquery_s3.publication.amounts import amount, counted
 
 if TYPE_CHECKING:
     from cloudquery_s3.publication.expire import Deleted, Expiry
@@ -88,14 +88,15 @@ def _document(found: list[Expiry], deleted: Deleted | None) -> dict[str, Any]:
 
 def _show(found: list[Expiry], deleted: Deleted | None) -> None:
     for expiry in found:
-        what = f"{expiry.total('objects')} objects, {amount(expiry.total('bytes'))}"
+        what = f"{counted(expiry.total('objects'), 'object')}, {amount(expiry.total('bytes'))}"
         ended = f"ended {expiry.sync.ended_at}"
         typer.echo(f"{expiry.sync.sync_id}: {expiry.sync.status}, {ended}: {what}: {_REASONS[expiry.reason]}")
     if not found:
         typer.echo("nothing expires")
     elif deleted is None:
-        objects = sum(expiry.total("objects") for expiry in found)
-        typer.echo(f"{len(found)} syncs with {objects} objects would be deleted: add --delete")
+        objects = counted(sum(expiry.total("objects") for expiry in found), "object")
+        typer.echo(f"{counted(len(found), 'sync')} with {objects} would be deleted: add --delete")
     else:
-        shared = f"; {len(deleted.shared)} keys stay, which other syncs list too" if deleted.shared else ""
-        typer.echo(f"deleted {deleted.objects} objects and {deleted.documents} documents{shared}")
+        stays = f"; {counted(len(deleted.shared), 'key')} kept for other syncs" if deleted.shared else ""
+        objects, documents = counted(deleted.objects, "object"), counted(deleted.documents, "document")
+        typer.echo(f"deleted {objects} and {documents}{stays}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cloudquery_s3.commands import reading
-from cloudquery_s3.publication.amounts import amount
+from cloudquery_s3.publication.amounts import amount, counted
 
 _SyncId = Annotated[str, typer.Option("--sync", metavar="ID", help="The sync: the CLI's --invocation-id.")]
 _Parts = Annotated[
@@ -48,7 +48,8 @@ def publish(
         totals = {name: document[name] for name in kept}
         reading.print_json({"key": outcome.key, "created": outcome.created, **totals, "latest": dict(outcome.latest)})
         return
-    what = f"{document['rows']} rows in {document['objects']} objects, {amount(document['bytes'])}"
+    rows, objects = counted(document["rows"], "row"), counted(document["objects"], "object")
+    what = f"{rows} in {objects}, {amount(document['bytes'])}"
     done = "published" if outcome.created else "was published already, nothing is changed"
     typer.echo(f"sync {sync} {done}: {what}: s3://{options.bucket}/{outcome.key}")
     for key, became in outcome.latest.items():

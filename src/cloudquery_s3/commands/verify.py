@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cloudquery_s3.commands import reading
-from cloudquery_s3.publication.amounts import amount
+from cloudquery_s3.publication.amounts import amount, counted
 
 if TYPE_CHECKING:
     from cloudquery_s3.publication.verify import Verification
@@ -55,5 +55,6 @@ def _show(found: Verification) -> None:
     for finding in found.findings:
         console.print(Text.assemble((finding.kind, _STYLES[finding.kind]), f": {finding.key}: {finding.why}"))
     counts = ", ".join(f"{count} {kind}" for kind, count in found.counts().items())
-    what = f"{found.objects} objects with {found.rows} rows in {amount(found.size_bytes)}, of {found.syncs} syncs"
+    rows, size = counted(found.rows, "row"), amount(found.size_bytes)
+    what = f"{counted(found.objects, 'object')} with {rows} in {size}, of {counted(found.syncs, 'sync')}"
     console.print(f"{what}: {counts}{'; rows counted' if found.is_deep else ''}")

@@ -1,4 +1,4 @@
-"""Numbers of bytes for people."""
+"""Numbers for people."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def amount(size_bytes: int) -> str:
             return f"{size:.0f} {unit}" if size == int(size) else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts, in the singular or with an s."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

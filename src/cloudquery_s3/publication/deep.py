@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
-import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from cloudquery_s3.formats.codecs import BROKEN, opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 _MAGIC: Final = b"PAR1"
 _TAIL_BYTES: Final = 64 * 1024
 _LENGTH_BYTES: Final = 8
-_GZIP: Final = 31
+_BLOCK_BYTES: Final = 1024 * 1024
+_UNREADABLE: Final[tuple[type[Exception], ...]] = (*BROKEN, EOFError, OSError, KeyError)
 
 
 class UncountableError(Exception):
@@ -40,8 +43,12 @@ def count_rows(bucket: Bucket, entry: Mapping[str, Any], document: Mapping[str, 
     if document["format"] == "parquet":
         return _parquet_rows(bucket, entry)
     data = bucket.get(entry["key"]).body
-    lines = _lines(_unpacked(data, document["compression"]), quoted=document["format"] == "csv")
-    return lines - 1 if document["format"] == "csv" and has_header else lines
+    is_csv = document["format"] == "csv"
+    try:
+        lines = _lines(opened(io.BytesIO(data), document["compression"] or ""), quoted=is_csv)
+    except _UNREADABLE as error:
+        raise UncountableError(f"it cannot be read as {document['compression']} ({type(error).__name__})") from None
+    return lines - 1 if is_csv and has_header else lines
 
 
 def _parquet_rows(bucket: Bucket, entry: Mapping[str, Any]) -> int:
@@ -61,22 +68,11 @@ def _parquet_rows(bucket: Bucket, entry: Mapping[str, Any]) -> int:
         raise UncountableError(f"its footer cannot be read ({type(error).__name__})") from None
 
 
-def _unpacked(data: bytes, compression: str | None) -> bytes:
-    if not compression:
-        return data
-    if compression != "gzip":
-        raise UncountableError(f"its compression, {compression}, is none that this program reads")
-    try:
-        unpacked = zlib.decompressobj(_GZIP)
-        whole = unpacked.decompress(data) + unpacked.flush()
-    except zlib.error:
-        raise UncountableError("it is no gzip file") from None
-    if not unpacked.eof:
-        raise UncountableError("its gzip stream is cut off")
-    return whole
-
-
-def _lines(text: bytes, *, quoted: bool) -> int:
+def _lines(file: BinaryIO, *, quoted: bool) -> int:
     """Return the number of lines; where cells may be quoted, line ends between quotes do not count."""
-    outside = text.split(b'"')[::2] if quoted else [text]
-    return sum(piece.count(b"\n") for piece in outside)
+    lines, inside = 0, 0
+    while block := file.read(_BLOCK_BYTES):
+        pieces = block.split(b'"') if quoted else [block]
+        lines += sum(piece.count(b"\n") for piece in pieces[inside::2])
+        inside = (inside + len(pieces) - 1) % 2
+    return lines

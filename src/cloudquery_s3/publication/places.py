@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.errors import PublicationError, TableError
-from cloudquery_s3.object_key import MAX_KEY_BYTES, PLACEHOLDERS, PathTemplate, within_a_segment
+from cloudquery_s3.object_key import MAX_KEY_BYTES, PLACEHOLDER_PATTERN, PathTemplate, within_a_segment
 from cloudquery_s3.spec.manifest import SOURCE
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _SHAPES: Final = {
     "{{HOUR}}": r"\d\d",
     "{{MINUTE}}": r"\d\d",
 }
-_PLACEHOLDER: Final = re.compile("|".join(map(re.escape, PLACEHOLDERS)))
 _SHARD: Final = re.compile(r"_\d+_\d+$")
 
 
@@ -63,7 +62,7 @@ def manifest_prefix(spec: Spec, sync_id: str | None = None) -> str:
 
 def fixed_start(path: str) -> str:
     """Return what every key begins with that a path renders."""
-    match = _PLACEHOLDER.search(path)
+    match = PLACEHOLDER_PATTERN.search(path)
     return path if match is None else path[: match.start()]
 
 
@@ -74,7 +73,7 @@ def key_pattern(path: str, *, file_format: str = "") -> re.Pattern[str]:
     """
     parts: list[str] = []
     start = 0
-    for match in _PLACEHOLDER.finditer(path):
+    for match in PLACEHOLDER_PATTERN.finditer(path):
         shape = re.escape(file_format) if match[0] == "{{FORMAT}}" else _SHAPES.get(match[0], "[^/]*")
         parts += [re.escape(path[start : match.start()]), shape]
         start = match.end()

@@ -15,6 +15,7 @@ from cloudquery_s3.errors import PublicationError
 from cloudquery_s3.formats import make_format
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.publication import places
+from cloudquery_s3.publication.amounts import counted
 from cloudquery_s3.publication.documents import entries_of, parsed_document, read_document
 from cloudquery_s3.publication.inspection import expectation, inspect
 from cloudquery_s3.publication.merge import Merger
@@ -122,7 +123,8 @@ def _require_parts(sync: Sync, parts: int | None) -> None:
     if any(head.part is None for head in sync.counted):
         raise PublicationError(f"sync {sync.sync_id} has Writes without a part beside those with one ({known})")
     if len(sync.parts) != parts:
-        raise PublicationError(f"sync {sync.sync_id} has {len(sync.parts)} complete parts of {parts}: {known}")
+        complete = counted(len(sync.parts), "complete part")
+        raise PublicationError(f"sync {sync.sync_id} has {complete} of {parts}: {known}")
 
 
 def _described(head: Head) -> str:
@@ -149,7 +151,7 @@ def _merged(bucket: Bucket, spec: Spec, sync: Sync, progress: Progress) -> bytes
     if faults:
         shown = "; ".join(f"{fault.key}: {fault.kind}, {fault.why}" for fault in islice(faults, _SHOWN))
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise PublicationError(f"sync {sync.sync_id}: {len(faults)} objects are not as written: {shown}{more}")
+        raise PublicationError(f"sync {sync.sync_id}: not as written: {counted(len(faults), 'object')}: {shown}{more}")
     _add_empty_objects(bucket, spec, sync, merger)
     return merger.document()
 

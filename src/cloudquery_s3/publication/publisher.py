@@ -51,7 +51,7 @@ class ManifestPublisher:
         key = manifest_key(
             self._spec, sync_id=self._sync_id, attempt_id=self._write.write_id, started_at=self._write.started_at
         )
-        self._put(key, document)
+        self._put(key, document, unique=True)
         log.info("manifest written", extra={"key": key, "status": end.status, "bytes": len(document)})
         options = self._spec.manifest
         if end.status != "complete" or options is None or options.part or not options.latest:
@@ -60,10 +60,10 @@ class ManifestPublisher:
         if not keys:
             log.warning("no row named its source: the latest manifest stays", extra={"key": options.latest})
         for latest in keys:
-            self._put(latest, document)
+            self._put(latest, document, unique=False)
 
-    def _put(self, key: str, document: bytes) -> None:
-        writer = self._store.open(key, Cancellation())
+    def _put(self, key: str, document: bytes, *, unique: bool) -> None:
+        writer = self._store.open(key, Cancellation(), unique=unique)
         try:
             writer.write([document])
             writer.commit()

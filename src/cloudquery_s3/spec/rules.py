@@ -29,6 +29,7 @@ from cloudquery_s3.spec.file_format import (
 )
 from cloudquery_s3.spec.lake import glue_problems, iceberg_problems
 from cloudquery_s3.spec.model import (
+    COMPRESSION_SUFFIXES,
     HIGHEST_LEVELS,
     MAX_PART_SIZE,
     ROLE_ARN_PATTERN,
@@ -272,6 +273,6 @@ def legacy_suffix(options: Options) -> str:
 
 def _manifest(options: Options) -> Iterator[SpecError]:
     if options.manifest is not None:
-        file_format = f"{options.format}.gz" if options.compression else options.format
+        file_format = options.format + COMPRESSION_SUFFIXES.get(options.compression, "")
         path = options.path + legacy_suffix(options)
         yield from manifest.problems(options.manifest, path=path, file_format=file_format)
