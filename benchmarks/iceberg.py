@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ import pyarrow as pa
 
 from cloudquery_s3.catalogs.iceberg.publisher import IcebergPublisher
 from cloudquery_s3.committed import DeleteStale, WriteEnd, WriteStart
-from iceberg_lake import SYNC, LakeFolder, schema_of, sync_rows
+
+lakes: Any = import_module("iceberg_lake")  # of the tests
 
 _COLUMNS = [pa.field(f"column_{number}", pa.string()) for number in range(27)]
 _START = datetime(2026, 11, 1, 9, 8, 34, 503633, tzinfo=UTC)
@@ -39,7 +41,7 @@ def main() -> None:
 def measure(name: str, *, tables: int, files: int) -> None:
     """Measure a first sync and one that replaces it."""
     with tempfile.TemporaryDirectory() as folder:
-        lake = LakeFolder(Path(folder))
+        lake = lakes.LakeFolder(Path(folder))
         for sync in (1, 2):
             moment = _START + timedelta(days=sync - 1)
             records = [record for table in range(tables) for record in _records(lake, f"table_{table}", files, sync)]
@@ -51,15 +53,15 @@ def measure(name: str, *, tables: int, files: int) -> None:
             )
 
 
-def _records(lake: LakeFolder, table: str, files: int, sync: int) -> list[Any]:
+def _records(lake: Any, table: str, files: int, sync: int) -> list[Any]:
     values = {column.name: f"value of {column.name}" for column in _COLUMNS}
-    one = lake.put(sync_rows(range(20), day=sync, schema=schema_of(table, *_COLUMNS), **values))
+    one = lake.put(lakes.sync_rows(range(20), day=sync, schema=lakes.schema_of(table, *_COLUMNS), **values))
     return [replace(one, key=f"{one.key}-{number}.parquet") for number in range(files)]
 
 
-def _spent(lake: LakeFolder, records: list[Any], deletes: list[DeleteStale]) -> float:
+def _spent(lake: Any, records: list[Any], deletes: list[DeleteStale]) -> float:
     before = time.process_time()
-    publisher = IcebergPublisher(lake.lake, WriteStart(str(time.time_ns()), _START), sync_id=SYNC)
+    publisher = IcebergPublisher(lake.lake, WriteStart(str(time.time_ns()), _START), sync_id=lakes.SYNC)
     for record in records:
         publisher.committed(record)
     schemas = {record.table: record.schema for record in records}
