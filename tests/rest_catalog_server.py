@@ -1,4 +1,4 @@
-"""Iceberg's own REST catalogue, as a process. `make rest-catalog` fetches it; tests are skipped where it is absent."""
+"""Iceberg's own REST catalogue, as a process. `make rest-catalog` fetches it; where it is absent tests are skipped."""
 
 from __future__ import annotations
 

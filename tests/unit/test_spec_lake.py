@@ -44,6 +44,12 @@ def test_names() -> None:
     assert with_iceberg().iceberg.identifier("t") == ("cloudquery", "t")
 
 
+def test_types_are_portable() -> None:
+    """Files for Iceberg have the types that it knows; without Iceberg nothing changes."""
+    assert with_iceberg().format_spec.types == "portable"
+    assert parsed(format="parquet").format_spec.types == "arrow"
+
+
 ICEBERG: dict[str, Any] = {"catalog": {"type": "rest"}}
 
 
@@ -53,6 +59,7 @@ ICEBERG: dict[str, Any] = {"catalog": {"type": "rest"}}
         ({"format": "json", "iceberg": ICEBERG}, "iceberg"),
         ({"format": "csv", "iceberg": ICEBERG}, "iceberg"),
         ({"format": "parquet", "iceberg": ICEBERG, "no_rotate": True, "path": "{{TABLE}}"}, "path"),
+        ({"format": "parquet", "iceberg": ICEBERG, "format_spec": {"types": "arrow"}}, "format_spec.types"),
         ({"format": "parquet", "iceberg": {}}, "iceberg.catalog"),
         ({"format": "parquet", "iceberg": {"catalog": {}}}, "iceberg.catalog"),
         ({"format": "parquet", "iceberg": {"catalog": "rest"}}, "iceberg.catalog"),

@@ -124,7 +124,8 @@ def _script(spec: Spec, dialect: str, tables: list[Table], namespace: str, acces
     from cloudquery_s3.catalogs.ddl import DIALECTS  # noqa: PLC0415 -- Arrow: half a second
     from cloudquery_s3.catalogs.ddl.table import FIRST_DATE, Surroundings  # noqa: PLC0415 -- likewise
 
-    around = Surroundings(namespace, access, spec.region, since or FIRST_DATE)
+    manifests = f"s3://{spec.bucket}/{spec.manifest.home}" if spec.manifest else ""
+    around = Surroundings(namespace, access, spec.region, since or FIRST_DATE, manifests)
     return DIALECTS[dialect](around).script(tables)
 
 

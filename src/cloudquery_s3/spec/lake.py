@@ -84,16 +84,22 @@ class Glue(OptionGroup):
     ] = False
 
 
-def iceberg_problems(iceberg: Iceberg, *, path: str, file_format: str) -> Iterator[SpecError]:
+def iceberg_problems(iceberg: Iceberg, *, path: str, file_format: str, types: str) -> Iterator[SpecError]:
     """Yield what is wrong with the options of Iceberg.
 
     Args:
         iceberg: the options.
         path: where the tables' objects go.
         file_format: `csv`, `json` or `parquet`.
+        types: what is written for `format_spec.types`; empty where it is not.
     """
     if file_format != "parquet":
         yield SpecError("works with format: parquet only; remove it, or choose parquet", field="iceberg")
+    if types not in {"", "portable"}:
+        yield SpecError(
+            "must be portable with iceberg, which has no types for some of Arrow's; remove it",
+            field="format_spec.types",
+        )
     if "{{UUID}}" not in path:
         yield SpecError(
             "must contain {{UUID}} with iceberg: an object that a table lists must never be replaced", field="path"

@@ -376,7 +376,8 @@ class Options(OptionGroup):
         Iceberg | None,
         Option(
             "Whether the objects of a Write become rows of Iceberg tables, one commit a table, when the Write has "
-            "succeeded. Needs `format: parquet` and the extra `cloudquery-destination-s3[iceberg]`. With it every "
+            "succeeded. Needs `format: parquet`, whose types are then `portable`, and the extra "
+            "`cloudquery-destination-s3[iceberg]`. With it every "
             "`write_mode` works.",
             example={"catalog": {"type": "glue"}, "namespace": "cloudquery"},
             default_text="no tables",

@@ -111,5 +111,7 @@ def rewritten(options: Options) -> dict[str, Any]:
         changes["max_retries"] = _MANY_ATTEMPTS if options.max_retries else 1
     if options.compression == "gzip" and options.compression_level is None:
         changes["compression_level"] = options.gzip_level
+    if options.iceberg is not None and isinstance(options.format_spec, ParquetSpec):
+        changes["format_spec"] = options.format_spec.model_copy(update={"types": "portable"})
     changes["part_size"] = max(MIN_PART_SIZE, options.part_size)
     return changes

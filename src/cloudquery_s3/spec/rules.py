@@ -85,7 +85,9 @@ def after_format(options: Options) -> Iterator[SpecError]:
     yield from _encryption(options)
     yield from _manifest(options)
     if options.iceberg is not None:
-        yield from iceberg_problems(options.iceberg, path=options.path, file_format=options.format)
+        details = options.format_spec
+        types = details.types if isinstance(details, ParquetSpec) and "types" in details.model_fields_set else ""
+        yield from iceberg_problems(options.iceberg, path=options.path, file_format=options.format, types=types)
     if options.glue is not None:
         yield from glue_problems(options.glue, path=options.path)
 

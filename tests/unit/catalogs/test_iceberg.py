@@ -134,6 +134,26 @@ def test_objects_of_every_type(lake: LakeFolder) -> None:
     assert {name: found[name] for name in values} == {name: value for name, (_, value) in values.items()}
 
 
+def test_types_that_iceberg_lacks(lake: LakeFolder) -> None:
+    """Types that Iceberg lacks reach it as the portable ones, without a loss: unsigned, wide, of other units."""
+    fields = [
+        pa.field("u32", pa.uint32()),
+        pa.field("u64", pa.uint64()),
+        pa.field("f16", pa.float16()),
+        pa.field("ms", pa.timestamp("ms", tz="UTC")),
+        pa.field("ns", pa.timestamp("ns")),
+        pa.field("time", pa.time64("ns")),
+        pa.field("nothing", pa.null()),
+        pa.field("wide", pa.decimal256(50, 4)),
+    ]
+    moment = datetime(2026, 11, 26, 1, 2, 3, 4000, tzinfo=UTC)
+    cells = {"u32": 2**32 - 1, "u64": 2**64 - 1, "f16": 0.5, "ms": moment, "wide": Decimal("1.1000")}
+    lake.publish(lake.put(sync_rows([1], schema=schema_of("t", *fields), **cells)))
+    (found,) = lake.table().scan().to_arrow().to_pylist()
+    assert (found["u32"], found["u64"], found["f16"], found["ms"]) == (2**32 - 1, 2**64 - 1, 0.5, moment)
+    assert found["nothing"] is None
+
+
 def test_stale_rows_of_one_source(lake: LakeFolder) -> None:
     """A source's older rows go in the commit that brings its newer ones; other sources keep theirs, whatever age."""
     long = "a-name-that-begins-like-others-"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,7 @@ class Lake:
         assert spec.iceberg is not None  # noqa: S101 -- who asks for tables has options for them
         self.spec = spec
         self._options = spec.iceberg
+        self._lock = threading.Lock()
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -76,14 +78,8 @@ class Lake:
 
     def create_namespace(self) -> None:
         """Create the namespace, and those above it, where they are missing."""
-        levels = self._options.namespace.split(".")
-        for depth in range(1, len(levels) + 1):
-            namespace = tuple(levels[:depth])
-            if not self.catalog.namespace_exists(namespace):
-                try:
-                    self.catalog.create_namespace(namespace)
-                except NamespaceAlreadyExistsError:
-                    continue
+        with self._lock:
+            self._create_namespace()
 
     def words(self, error: BaseException) -> str:
         """Return what an error of the catalogue says, short and without a value of the options that may be secret."""
@@ -93,6 +89,16 @@ class Lake:
                 text = text.replace(value, f"<{name}>")
         line = " ".join(text.split())
         return line if len(line) <= _MAX_CHARACTERS else f"{line[:_MAX_CHARACTERS]}…"
+
+    def _create_namespace(self) -> None:
+        levels = self._options.namespace.split(".")
+        for depth in range(1, len(levels) + 1):
+            namespace = tuple(levels[:depth])
+            if not self.catalog.namespace_exists(namespace):
+                try:
+                    self.catalog.create_namespace(namespace)
+                except NamespaceAlreadyExistsError:
+                    continue
 
 
 def _defaults(spec: Spec) -> dict[str, Any]:
