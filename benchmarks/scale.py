@@ -210,7 +210,7 @@ def paper_row(name: str, plan: Plan) -> tuple[str, ...]:
         f"{plan.manifest_bytes / 1024:,.0f} KiB",
         f"{plan.list_bytes / _MIB:,.0f} MiB",
         f"{plan.publication_bytes / 1024:,.0f} KiB",
-        f"{plan.publish_seconds:,.0f} s, ${plan.publish_dollars:,.2f}",
+        f"{plan.lists:,} lists, ${plan.publish_dollars:,.2f}",
         f"{plan.iceberg_bytes / _MIB:,.0f} MiB",
     )
 

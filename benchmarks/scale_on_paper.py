@@ -10,10 +10,10 @@ from cloudquery_s3.publication.merge import MAX_ENTRIES
 
 PUT_DOLLARS: Final = 0.005 / 1000
 GET_DOLLARS: Final = 0.0004 / 1000
-"""Of one request, S3 Standard in us-east-1; HEAD costs as GET does."""
+"""Of one request, S3 Standard in us-east-1; to list costs as to put does."""
 PUTS_PER_S: Final = 3_500
-HEADS_PER_S: Final = 5_500
 """What S3 promises a prefix; it parts prefixes under load, which takes it some minutes."""
+OBJECTS_PER_LIST: Final = 1_000
 ENTRY_BYTES: Final = 312
 """Of a manifest, an object, without column statistics; measured over 20,000 objects."""
 MANIFEST_BYTES: Final = 450
@@ -86,14 +86,14 @@ class Plan:
         return self.shards * MANIFEST_BYTES + (self.list_bytes if self.objects <= MAX_ENTRIES else 0)
 
     @property
-    def publish_seconds(self) -> float:
-        """How long S3 takes at least for the HEADs that verify every object."""
-        return self.objects / self.tables / HEADS_PER_S
+    def lists(self) -> int:
+        """The requests that find every object for a publication: a thousand objects each, no fewer than tables."""
+        return max(self.tables, math.ceil(self.objects / OBJECTS_PER_LIST))
 
     @property
     def publish_dollars(self) -> float:
-        """What those cost."""
-        return (self.objects + self.shards) * GET_DOLLARS
+        """What publishing costs: those, and reading each manifest."""
+        return self.lists * PUT_DOLLARS + self.shards * GET_DOLLARS
 
     @property
     def iceberg_bytes(self) -> int:
