@@ -6,14 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from cloudquery_s3.publication.merge import MAX_ENTRIES
+
 PUT_DOLLARS: Final = 0.005 / 1000
 GET_DOLLARS: Final = 0.0004 / 1000
-"""Of one request, S3 Standard in us-east-1; HEAD costs as GET does."""
+"""Of one request, S3 Standard in us-east-1; to list costs as to put does."""
 PUTS_PER_S: Final = 3_500
-HEADS_PER_S: Final = 5_500
 """What S3 promises a prefix; it parts prefixes under load, which takes it some minutes."""
+OBJECTS_PER_LIST: Final = 1_000
 ENTRY_BYTES: Final = 312
 """Of a manifest, an object, without column statistics; measured over 20,000 objects."""
+MANIFEST_BYTES: Final = 450
+"""Of a publication, a manifest; an estimate from its fields."""
 ICEBERG_ENTRY_BYTES: Final = 450
 """Of an Iceberg manifest, a data file, with the bounds of some twenty columns; an estimate."""
 PART_BYTES: Final = 5 * 2**20
@@ -72,19 +76,24 @@ class Plan:
         return self.objects / self.shards * ENTRY_BYTES
 
     @property
-    def publication_bytes(self) -> int:
-        """The size of the publication, which lists every object."""
+    def list_bytes(self) -> int:
+        """The list of all objects: in the publication, or, above `MAX_ENTRIES`, in the manifests that it names."""
         return self.objects * ENTRY_BYTES
 
     @property
-    def publish_seconds(self) -> float:
-        """How long S3 takes at least for the HEADs that verify every object."""
-        return self.objects / self.tables / HEADS_PER_S
+    def publication_bytes(self) -> int:
+        """The size of the publication, without the schemas of its tables."""
+        return self.shards * MANIFEST_BYTES + (self.list_bytes if self.objects <= MAX_ENTRIES else 0)
+
+    @property
+    def lists(self) -> int:
+        """The requests that find every object for a publication: a thousand objects each, no fewer than tables."""
+        return max(self.tables, math.ceil(self.objects / OBJECTS_PER_LIST))
 
     @property
     def publish_dollars(self) -> float:
-        """What those cost."""
-        return (self.objects + self.shards) * GET_DOLLARS
+        """What publishing costs: those, and reading each manifest."""
+        return self.lists * PUT_DOLLARS + self.shards * GET_DOLLARS
 
     @property
     def iceberg_bytes(self) -> int:

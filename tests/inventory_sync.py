@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import cloudquery_cli as cli
 from s3_servers import S3Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from s3_servers import Bucket
 
@@ -79,13 +80,16 @@ def destination(bucket: Bucket, **options: Any) -> dict[str, Any]:
 
 def rows(bucket: Bucket) -> dict[str, pa.Table]:
     """Every table's rows, in the order of their ids, without the two columns in which one sync differs from another."""
-    found: dict[str, list[pa.Table]] = {}
+    found: dict[str, list[bytes]] = {}
     for key, data in bucket.objects().items():
-        if not key.endswith(".parquet"):
-            continue
-        table = pq.read_table(pa.BufferReader(data)).drop_columns(["_cq_sync_time", "_cq_source_name"])
-        found.setdefault(key.split("/")[1], []).append(table)
-    return {name: pa.concat_tables(parts).sort_by("_cq_id") for name, parts in found.items()}
+        if key.endswith(".parquet"):
+            found.setdefault(key.split("/")[1], []).append(data)
+    return {name: _together(files) for name, files in found.items()}
+
+
+def _together(files: Iterable[bytes]) -> pa.Table:
+    parts = [pq.read_table(pa.BufferReader(file)) for file in files]
+    return pa.concat_tables(parts).drop_columns(["_cq_sync_time", "_cq_source_name"]).sort_by("_cq_id")
 
 
 def sync_ids(bucket: Bucket) -> set[str]:
@@ -93,7 +97,12 @@ def sync_ids(bucket: Bucket) -> set[str]:
     return {key.split("/")[2] for key in bucket.etags() if key.endswith(".parquet")}
 
 
-def distinct(rows: pa.Table) -> pa.Table:
-    """The rows, each once: a shard that was tried again may have written some of its rows twice."""
-    ids = rows["_cq_id"].to_pylist()
-    return rows.take([index for index, one in enumerate(ids) if index == 0 or one != ids[index - 1]])
+def published(bucket: Bucket, source: str = "aws") -> dict[str, pa.Table]:
+    """The rows of the objects that the latest publication lists, as `rows` has them."""
+    objects = bucket.objects()
+    tables = json.loads(objects[f"_cloudquery/latest/{source}.json"])["tables"]
+    return {
+        name: _together(objects[entry["key"]] for entry in table["entries"])
+        for name, table in tables.items()
+        if table["entries"]
+    }

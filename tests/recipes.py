@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -77,7 +78,7 @@ def pointed_at(text: str, bucket: Bucket) -> str:
     document["spec"]["path"] = str(cli.PLUGIN)
     where = {"bucket": bucket.name, "region": "us-east-1", "endpoint": bucket.server.endpoint, "use_path_style": True}
     document["spec"]["spec"].update(where)
-    return yaml.safe_dump(document)
+    return json.dumps(document)  # which keeps a variable in its quotes
 
 
 def documents(text: str) -> list[dict[str, Any]]:
@@ -96,7 +97,7 @@ def check_spec(text: str, folder: Path, **variables: str) -> None:
     if document["spec"]["registry"] == "local":
         document["spec"]["path"] = str(cli.PLUGIN)
     file = folder / "s3.yml"
-    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    file.write_text(json.dumps(document), encoding="utf-8")  # which keeps a variable in its quotes
     said_nothing_wrong(run(cli.PLUGIN, "check", file, environment=variables))
 
 

@@ -50,13 +50,11 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--shards", type=int, default=8)
     parser.add_argument("--sync-id", default=str(uuid.uuid4()))
-    parser.add_argument("--no-publish", action="store_true", help="leave the publication to somebody else")
     arguments = parser.parse_args()
     print(f"sync {arguments.sync_id}, {arguments.shards} shards", flush=True)
     ray.init(runtime_env={"working_dir": arguments.folder})
     ray.get([sync.remote(shard, arguments.shards, arguments.sync_id) for shard in range(1, arguments.shards + 1)])
-    if not arguments.no_publish:
-        ray.get(publish.remote(arguments.shards, arguments.sync_id))
+    ray.get(publish.remote(arguments.shards, arguments.sync_id))
 
 
 if __name__ == "__main__":

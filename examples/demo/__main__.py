@@ -67,6 +67,8 @@ def demonstrate(spec: Path, files: Path, console: Console) -> int:
         report.show_queries(console, found)
         console.print()
         same = report.check_rows(console, progress.sent, found)
+        if "manifest:" in spec.read_text(encoding="utf-8"):
+            show_manifest(console, spec, files)
         report.show_figures(console, progress, found)
         for warning in dict.fromkeys(progress.warnings):
             console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
@@ -76,6 +78,20 @@ def demonstrate(spec: Path, files: Path, console: Console) -> int:
             )
     console.print(f"The demo took {time.monotonic() - start:.0f} s.", style="dim")
     return 0 if same else 1
+
+
+def show_manifest(console: Console, spec: Path, files: Path) -> None:
+    """Hold the bucket against the sync's manifest, row counts included, and make the page about it.
+
+    Raises:
+        DemoError: an object is not as the manifest says.
+    """
+    console.print(f"[bold]cloudquery-s3 verify {spec} --deep[/]")
+    console.print(escape(sync.plugin("verify", str(spec), "--deep")), soft_wrap=True)
+    page = files / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    sync.plugin("report", str(spec), "-o", str(page))
+    console.print(f"A page about the sync: {escape(os.path.relpath(page))}", soft_wrap=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import subprocess
+import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -129,3 +130,18 @@ def cli_binary() -> str:
                 path.chmod(0o755)
             return str(path)
     raise DemoError("the CloudQuery CLI is not installed: run `make .venv`")
+
+
+def plugin(*arguments: str) -> str:
+    """Run a command of the plugin, with the bucket's own credentials, and return what it says.
+
+    Raises:
+        DemoError: it found something wrong.
+    """
+    program = Path(sys.executable).with_name("cloudquery-s3")
+    done = subprocess.run(  # noqa: S603 -- the program of the development environment
+        [program, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        raise DemoError(f"cloudquery-s3 {' '.join(arguments)} failed (exit code {done.returncode}):\n{done.stdout}")
+    return done.stdout.strip()

@@ -80,7 +80,7 @@ def run_demo(folder: Path, *arguments: Path, **environment: str) -> subprocess.C
 
 
 def test_demo(tmp_path: Path, mark: str) -> None:
-    """The demo puts every row of AWS's catalogues into the bucket, queries them, and leaves no process behind.
+    """The demo puts every row of AWS's catalogues into the bucket, queries and verifies them, and leaves no process.
 
     Where there is rclone, which serves S3 from a folder, every object is a file there.
     """
@@ -91,7 +91,9 @@ def test_demo(tmp_path: Path, mark: str) -> None:
     keys = set(re.findall(r" (aws/\S+\.parquet) ", done.stdout))
     if rclone_server.program():
         bucket = tmp_path / "objects" / "inventory"
-        assert {file.relative_to(bucket).as_posix() for file in bucket.rglob("*") if file.is_file()} == keys
+        assert {file.relative_to(bucket).as_posix() for file in bucket.glob("aws/**/*.parquet")} == keys
+    assert re.search(r"^\d+ objects with \d{5} rows .*: 0 missing, 0 altered", done.stdout, re.MULTILINE), done.stdout
+    assert (tmp_path / "objects" / "report.html").is_file()
     assert re.search(r"^ *ReadOnlyAccess ", done.stdout, re.MULTILINE), "no answer to the query"
     assert not list(marked(mark))
 

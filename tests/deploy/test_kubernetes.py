@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,10 +145,9 @@ def configured(manifests: str, name: str) -> str:
 @pytest.mark.slow
 @pytest.mark.cli
 def test_the_pods_sync_what_one_would(tmp_path: Path) -> None:
-    """The pods' own commands, each with its index, put into the bucket what one sync does, row by row."""
+    """The pods' own commands, each with its index, publish what one sync brings, row by row, once all are through."""
     manifests = kustomized("sharded")
-    pods = jobs(manifests)["cloudquery-sync"]
-    (container,) = pods["template"]["spec"]["containers"]
+    pods, publishing = jobs(manifests)["cloudquery-sync"], jobs(manifests)["cloudquery-publish"]
     sync_id = str(uuid.uuid4())
     with inventory.aws() as api:
         whole, shared = api.new_bucket(), api.new_bucket()
@@ -159,18 +157,22 @@ def test_the_pods_sync_what_one_would(tmp_path: Path) -> None:
         done = cli.run("sync", inventory.source(api), inventory.destination(whole), folder=tmp_path)
         assert done.status == 0, done.output
 
-        def pod(index: int) -> None:
-            folder = tmp_path / str(index)
+        def pod(job: dict[str, Any], **variables: str) -> subprocess.CompletedProcess[str]:
+            folder = tmp_path / str(uuid.uuid4())
             folder.mkdir()
-            variables = {v["name"]: v["value"] for v in container["env"]}
-            variables |= {"JOB_COMPLETION_INDEX": str(index), "SYNC_ID": sync_id, **recipes.environment(folder)}
+            (container,) = job["template"]["spec"]["containers"]
+            of_the_pod = {v["name"]: v["value"] for v in container["env"]} | {"SYNC_ID": sync_id}
             (script,) = container["args"]
             script = re.sub("--cq-dir [^ ]+", "--cq-dir cq", script).replace("/config", str(tmp_path / "config"))
-            recipes.said_nothing_wrong(recipes.run(*container["command"], script, folder=folder, environment=variables))
+            environment = {**of_the_pod, **recipes.environment(folder), **variables}
+            return recipes.run(*container["command"], script, folder=folder, environment=environment)
 
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(pod, range(pods["completions"])))
-        expected, found = inventory.rows(whole), inventory.rows(shared)
+        for index in range(pods["completions"]):
+            early = pod(publishing)
+            assert early.returncode != 0, early.stdout
+            recipes.said_nothing_wrong(pod(pods, JOB_COMPLETION_INDEX=str(index)))
+        recipes.said_nothing_wrong(pod(publishing))
+        expected, found = inventory.rows(whole), inventory.published(shared)
     assert expected.keys() == found.keys()
     assert all(found[table].equals(rows) for table, rows in expected.items())
 

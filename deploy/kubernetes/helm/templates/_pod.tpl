@@ -53,7 +53,7 @@ name: publish
 {{ include "cloudquery.image" .root }}
 command: ["/bin/sh", "-c"]
 args:
-  - exec cloudquery-s3 publish /config/destination/s3.yml --sync "$SYNC_ID"{{ if .sharded }} --parts "$SHARDS"{{ end }}
+  - exec cloudquery-s3 publish /config/destination/s3.yml --sync "$SYNC_ID" --parts "$SHARDS"
 resources: {{ toYaml .root.Values.resources.publish | nindent 2 }}
 securityContext: {{ include "cloudquery.security" . | nindent 2 }}
 volumeMounts:
