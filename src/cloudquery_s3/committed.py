@@ -74,34 +74,28 @@ class FileStatistics:
         """Return the statistics of each top-level column that is not nested, over all row groups."""
         if self.footer is None:
             return {name: ColumnStatistics(nulls) for name, nulls in self.null_counts.items()}
-        merged: dict[str, ColumnStatistics] = {}
-        for group in range(self.footer.num_row_groups):
-            row_group = self.footer.row_group(group)
-            for index in range(row_group.num_columns):
-                column = row_group.column(index)
-                if self.footer.schema.column(index).max_repetition_level == 0 and "." not in column.path_in_schema:
-                    known = _of_chunk(column.statistics)
-                    earlier = merged.get(column.path_in_schema)
-                    merged[column.path_in_schema] = known if earlier is None else _merged(earlier, known)
-        return merged
+        groups = [self.footer.row_group(number) for number in range(self.footer.num_row_groups)]
+        return {
+            self.footer.schema.column(index).path: _over_all([group.column(index) for group in groups])
+            for index in range(self.footer.num_columns)
+            if self.footer.schema.column(index).max_repetition_level == 0
+            and "." not in self.footer.schema.column(index).path
+        }
 
 
-def _of_chunk(statistics: pq.Statistics | None) -> ColumnStatistics:
-    if statistics is None:
-        return ColumnStatistics(None)
-    bounds = (statistics.min, statistics.max) if statistics.has_min_max else (None, None)
-    return ColumnStatistics(statistics.null_count if statistics.has_null_count else None, *bounds)
+def _over_all(chunks: Sequence[pq.ColumnChunkMetaData]) -> ColumnStatistics:
+    """Return the statistics of all chunks of a column together.
 
-
-def _merged(one: ColumnStatistics, other: ColumnStatistics) -> ColumnStatistics:
-    """Return the statistics of two chunks together.
-
-    A chunk without bounds may hold values that have none, so bounds survive only where both chunks have them.
+    There are bounds only where each chunk has them that holds a value: one without may hold any.
     """
-    nulls = None if one.null_count is None or other.null_count is None else one.null_count + other.null_count
-    if one.minimum is None or other.minimum is None:
+    known = [chunk.statistics for chunk in chunks]
+    if not known or any(one is None or not one.has_null_count for one in known):
+        return ColumnStatistics(None)
+    nulls = sum(one.null_count for one in known)
+    with_values = [one for one, chunk in zip(known, chunks, strict=True) if one.null_count < chunk.num_values]
+    if not with_values or not all(one.has_min_max for one in with_values):
         return ColumnStatistics(nulls)
-    return ColumnStatistics(nulls, min(one.minimum, other.minimum), max(one.maximum, other.maximum))
+    return ColumnStatistics(nulls, min(one.min for one in with_values), max(one.max for one in with_values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloudquery_s3.committed import Origin
 from cloudquery_s3.errors import DecodeError, EncodeError, PluginError
-from cloudquery_s3.formats.encoder import Alterations
+from cloudquery_s3.formats.encoder import Alterations, UnwritableError
 from cloudquery_s3.ipc import decode
 from cloudquery_s3.writer.origin import origin_of
 
@@ -137,9 +137,11 @@ class _EncodeGuard:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, DecodeError):
-            raise EncodeError(self._table, f"its rows for {self._key} cannot be read: {error}") from error
-        if isinstance(error, Exception) and not isinstance(error, PluginError):
-            raise EncodeError(
-                self._table, f"its rows cannot be written to {self._key}: {type(error).__name__}: {error}"
-            ) from error
+        if not isinstance(error, Exception) or (isinstance(error, PluginError) and not isinstance(error, DecodeError)):
+            return
+        # Other exceptions than these two come from libraries, whose words may quote a cell.
+        known = isinstance(error, (DecodeError, UnwritableError))
+        what = (
+            str(error) if known else f"an unexpected {type(error).__name__}; please report it with the table's schema"
+        )
+        raise EncodeError(self._table, f"its rows cannot be written to {self._key}: {what}") from None
