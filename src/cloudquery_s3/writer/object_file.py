@@ -141,7 +141,5 @@ class _EncodeGuard:
             return
         # Other exceptions than these two come from libraries, whose words may quote a cell.
         known = isinstance(error, (DecodeError, UnwritableError))
-        what = (
-            str(error) if known else f"an unexpected {type(error).__name__}; please report it with the table's schema"
-        )
+        what = str(error) if known else f"an unexpected {type(error).__name__}: report it with the table's schema"
         raise EncodeError(self._table, f"its rows cannot be written to {self._key}: {what}") from None

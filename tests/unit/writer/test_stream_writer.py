@@ -20,6 +20,7 @@ from cloudquery_s3.errors import (
     WriteFailedError,
     WriteModeError,
 )
+from cloudquery_s3.formats.encoder import UnwritableError
 from cloudquery_s3.formats.json_lines import JsonLines
 from cloudquery_s3.formats.parquet import Parquet
 from cloudquery_s3.stores.memory import MemoryStore
@@ -449,8 +450,29 @@ class OnlyGood(JsonLines):
 
     def encoder(self, schema: pa.Schema, alterations: Any) -> Any:
         if schema.metadata[b"cq:table_name"] == b"bad":
-            raise ValueError("no place for column n")
+            raise UnwritableError("no place for column n")
         return super().encoder(schema, alterations)
+
+
+class Talkative(JsonLines):
+    """A format whose library quotes a cell in its exception."""
+
+    def encoder(self, schema: pa.Schema, alterations: Any) -> Any:
+        raise pa.ArrowInvalid("Could not convert 's3cret' with type str")
+
+
+def test_an_error_quotes_no_cell(caplog: pytest.LogCaptureFixture) -> None:
+    """What a library says of a cell reaches neither the error nor the log."""
+
+    async def scenario() -> None:
+        with stream(MemoryStore(), file_format=Talkative()) as writer:
+            writer.insert(values("a", 1))
+            with pytest.raises(WriteFailedError, match=r"table a: .* an unexpected ArrowInvalid") as caught:
+                await writer.finish()
+            assert "s3cret" not in str(caught.value)
+
+    asyncio.run(scenario())
+    assert "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize("empty_objects", [False, True])
