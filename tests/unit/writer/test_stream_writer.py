@@ -457,7 +457,7 @@ class OnlyGood(JsonLines):
 class Talkative(JsonLines):
     """A format whose library quotes a cell in its exception."""
 
-    def encoder(self, schema: pa.Schema, alterations: Any) -> Any:
+    def encoder(self, schema: pa.Schema, alterations: Any) -> Any:  # noqa: ARG002 -- the protocol's signature
         raise pa.ArrowInvalid("Could not convert 's3cret' with type str")
 
 
