@@ -148,7 +148,7 @@ def verdict(plugin: client.Client, spec: dict[str, Any] | bytes) -> tuple[bool, 
 def test_connection_codes(
     plugin: client.Client, bucket: Bucket, options: dict[str, Any], code: str, words: str
 ) -> None:
-    """TestConnection tells a bad spec, a missing bucket, a dead address and missing credentials apart (H15)."""
+    """TestConnection tells a bad spec, a missing bucket, a dead address and missing credentials apart."""
     success, found, description = verdict(plugin, {**in_bucket(bucket, max_retries=1), **options})
     assert (success, found) == (False, code)
     assert words in description
@@ -161,7 +161,7 @@ def test_a_spec_that_is_none(plugin: client.Client, raw: bytes) -> None:
 
 
 def test_a_good_connection_leaves_nothing(plugin: client.Client, bucket: Bucket) -> None:
-    """A good spec succeeds, needs no Init, and its test object is removed (H15)."""
+    """A good spec succeeds, needs no Init, and its test object is removed."""
     assert verdict(plugin, in_bucket(bucket)) == (True, "", "")
     assert bucket.objects() == {}
 

@@ -142,7 +142,7 @@ def test_a_column_that_is_new(plugin: client.Client, bucket: Bucket, options: di
 
 
 def test_a_line_of_30_mib(plugin: client.Client, bucket: Bucket) -> None:
-    """A JSON line beyond the reference's limit of 20 MiB comes back (H41)."""
+    """A JSON line beyond the reference's limit of 20 MiB comes back."""
     plugin.init(spec(bucket, format="json"))
     plugin.write([client.insert(rows.batch("t", [1, 2], text=["x" * (30 << 20), "y"]))])
     answers = read(plugin, rows.schema("t", n=pa.int64(), text=pa.string()))

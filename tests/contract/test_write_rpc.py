@@ -77,7 +77,7 @@ def test_close_in_mid_stream(plugin: client.Client, bucket: Bucket) -> None:
 
 
 def test_concurrent_streams(plugin: client.Client, bucket: Bucket) -> None:
-    """Two Writes at once do not touch each other: one ends while the other goes on (H36)."""
+    """Two Writes at once do not touch each other: one ends while the other goes on."""
     plugin.init(spec(bucket))
     one, other = plugin.open_write(), plugin.open_write()
     one.send(client.insert(rows.batch("a", [1])))
@@ -90,7 +90,7 @@ def test_concurrent_streams(plugin: client.Client, bucket: Bucket) -> None:
 
 
 def test_init_under_a_running_write(plugin: client.Client, bucket: Bucket) -> None:
-    """A Write that runs when Init comes again goes on to where it was meant to go (H37)."""
+    """A Write that runs when Init comes again goes on to where it was meant to go."""
     plugin.init(spec(bucket, path="old/{{TABLE}}/{{UUID}}", batch_size=2))
     write = plugin.open_write()
     write.send(client.insert(rows.batch("a", [1, 2, 3])))
@@ -170,7 +170,7 @@ def test_malformed_messages(plugin: client.Client, bucket: Bucket, message: Any)
 
 @pytest.mark.parametrize("raw", [b"", b"null", b"[]", b"{", b'"text"', b"\xff\xfe"])
 def test_malformed_specs(plugin: client.Client, raw: bytes) -> None:
-    """A spec that is no JSON object is an ordinary error (H38)."""
+    """A spec that is no JSON object is an ordinary error."""
     with pytest.raises(grpc.RpcError) as raised:
         plugin.init(raw)
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -34,7 +34,7 @@ def render(path: str, table: str = "test-table", file_id: str = "FAKE-UUID", *, 
     ],
 )
 def test_reference_pairs(path: str, table: str, file_id: str, key: str) -> None:
-    """Every pair that the reference tests renders the same key (contract B)."""
+    """Every pair that the reference tests renders the same key."""
     assert render(path, table, file_id) == key
 
 
@@ -80,7 +80,7 @@ def test_unknown_and_miscased_names_stay() -> None:
     ],
 )
 def test_table_names_stay_one_segment(path: str, table: str, key: str) -> None:
-    """Separators and dots in a table's name never make a step of the key (H47)."""
+    """Separators and dots in a table's name never make a step of the key."""
     assert render(path, table) == key
 
 

@@ -155,7 +155,7 @@ def test_local_profile_becomes_credentials() -> None:
     ],
 )
 def test_legacy_suffix(path: str, changes: dict[str, Any], expected: str) -> None:
-    """A path that names no table gets the reference's suffix, without `.gz`; `{{TABLE_HYPHEN}}` names one (H31)."""
+    """A path that names no table gets the reference's suffix, without `.gz`; `{{TABLE_HYPHEN}}` names one."""
     assert parsed(path=path, **changes).path == expected
 
 

@@ -35,7 +35,7 @@ def parse(text: str | bytes) -> Spec:
     ],
 )
 def test_not_an_object(document: str | bytes, message: str) -> None:
-    """What is no JSON object is an ordinary error that names no field (H38)."""
+    """What is no JSON object is an ordinary error that names no field."""
     with pytest.raises(SpecError) as caught:
         parse(document)
     assert str(caught.value).startswith(message)
@@ -125,7 +125,7 @@ def test_the_last_duplicate_wins() -> None:
 
 
 def test_unknown_keys_are_ignored_with_a_warning() -> None:
-    """An unknown key is ignored at the top and in lenient objects, with the nearest option suggested (H46)."""
+    """An unknown key is ignored at the top and in lenient objects, with the nearest option suggested."""
     spec = parse(f'{{{REQUIRED},"no_rotatee":true,"x":1,"credentials":{{"role":"x"}}}}')
     assert spec.warnings == (
         "no_rotatee: is not an option; did you mean no_rotate?; it is ignored",

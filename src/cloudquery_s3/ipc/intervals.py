@@ -27,7 +27,7 @@ def has_hidden_intervals(schema: pa.Schema) -> bool:
 def shown_schema(schema: pa.Schema) -> pa.Schema:
     """Return the schema with its month and day-time intervals as marked int32 and int64, at any depth."""
     capsule = schema.__arrow_c_schema__()
-    kept = _retype(capsule)
+    kept = _replace_formats(capsule)
     shown = pa.schema(Exported(capsule))
     del kept
     return shown
@@ -36,13 +36,13 @@ def shown_schema(schema: pa.Schema) -> pa.Schema:
 def shown_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the same rows under `shown_schema` of their schema; no value is copied."""
     schema_capsule, array_capsule = batch.__arrow_c_array__()
-    kept = _retype(schema_capsule)
+    kept = _replace_formats(schema_capsule)
     shown = pa.record_batch(Exported(schema_capsule, array_capsule))
     del kept
     return shown
 
 
-def _retype(capsule: object) -> list[Any]:
+def _replace_formats(capsule: object) -> list[Any]:
     """Describe the intervals as integers; the result must live until the capsule has been imported."""
     kept: list[Any] = []
     for field in fields_of(capsule):

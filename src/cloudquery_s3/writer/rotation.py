@@ -1,6 +1,6 @@
 """Where one object ends and the next begins. Pure arithmetic: no clock, no data.
 
-An object of a table ends when one of these holds (contract C.2):
+An object of a table ends when one of these holds:
 
 * it has `max_rows` rows;
 * it has `max_bytes` bytes of Arrow buffers;
@@ -52,7 +52,7 @@ class RotationPolicy:
             held_rows: rows in the open object already.
             held_bytes: their Arrow bytes.
 
-        Source: contract C.2, without H1 (rows twice) and H2 (division by zero).
+        Source: docs/compatibility.md, "Rows and objects": no row twice, and no division by zero.
         """
         row_bytes = max(1, size_bytes // rows)
         fits = self._room(rows, held_rows, held_bytes, row_bytes)

@@ -50,23 +50,23 @@ def test_without_limits_nothing_ends(batches: list[tuple[int, int]]) -> None:
 
 
 def test_reference_example() -> None:
-    """Three rows an object, batches of 2, 2, 7 and 1 rows: the objects that the reference makes (contract C.2)."""
+    """Three rows an object, batches of 2, 2, 7 and 1 rows: the objects that the reference makes."""
     made = objects(RotationPolicy(3, 0), [(2, 16), (2, 16), (7, 56), (1, 8)])
     assert made == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
 
 
 def test_a_full_batch_ends_its_object_at_once() -> None:
-    """Ten rows with a limit of ten close the object (contract C.2)."""
+    """Ten rows with a limit of ten close the object."""
     assert list(RotationPolicy(10, 0).split(rows=10, size_bytes=80, held_rows=0, held_bytes=0)) == [Cut(0, 10, True)]
 
 
 def test_a_row_above_the_byte_limit_is_an_object_of_its_own() -> None:
-    """Rows that are each larger than `batch_size_bytes` are written once each (H1)."""
+    """Rows that are each larger than `batch_size_bytes` are written once each."""
     assert objects(RotationPolicy(0, 100), [(3, 900)]) == [[0], [1], [2]]
 
 
 def test_rows_of_less_than_a_byte_do_not_crash() -> None:
-    """A thousand booleans under a byte limit are cut, not divided by zero (H2)."""
+    """A thousand booleans under a byte limit are cut, not divided by zero."""
     assert sum(map(len, objects(RotationPolicy(0, 50), [(1000, 125)]))) == 1000
 
 

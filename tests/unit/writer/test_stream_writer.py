@@ -57,7 +57,7 @@ def test_ok_means_that_every_row_is_there() -> None:
 
 
 def test_an_insert_may_hold_several_batches() -> None:
-    """Every batch of a payload is written (H39)."""
+    """Every batch of a payload is written."""
     store = MemoryStore()
 
     async def scenario() -> None:
@@ -379,7 +379,7 @@ def test_an_interrupted_stream_says_so() -> None:
 
 
 def test_changed_columns_begin_a_new_object() -> None:
-    """Rows with other columns go into an object of their own: no value lands under another column's name (H9)."""
+    """Rows with other columns go into an object of their own: no value lands under another column's name."""
     store = MemoryStore()
 
     async def scenario() -> None:
@@ -510,7 +510,7 @@ def test_two_tables_never_share_a_key() -> None:
 
 
 def test_an_interrupted_block_of_inserts_stays_one_object() -> None:
-    """With a fixed key, a migrate message between a table's inserts does not make it overwrite itself (H4)."""
+    """With a fixed key, a migrate message between a table's inserts does not make it overwrite itself."""
     store = MemoryStore()
 
     async def scenario() -> None:
@@ -525,7 +525,7 @@ def test_an_interrupted_block_of_inserts_stays_one_object() -> None:
 
 
 def test_a_table_without_rows_leaves_an_empty_object_if_asked() -> None:
-    """With empty objects on, a migrated table without rows leaves one object, also when it was migrated twice (H35)."""
+    """With empty objects on, a migrated table without rows leaves one object, also when it was migrated twice."""
     store = MemoryStore()
 
     async def scenario() -> None:
