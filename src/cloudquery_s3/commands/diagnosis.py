@@ -132,7 +132,10 @@ class _Examination:
 
 
 def _without(pairs: JsonObject, name: str) -> JsonObject:
-    """Return an object without what a problem is about; `name` may lead into an object of it."""
+    """Return an object without what a problem is about; `name` may lead into an object of it.
+
+    Where that is missing, the object that lacks it goes.
+    """
     kept = JsonObject(pair for pair in pairs if name not in {pair[0].lower(), quoted(pair[0])})
     if len(kept) < len(pairs):
         return kept
@@ -143,8 +146,8 @@ def _without(pairs: JsonObject, name: str) -> JsonObject:
 def _inside(pairs: JsonObject, first: str, rest: str) -> Iterator[tuple[str, Any]]:
     for key, value in pairs:
         if key.lower() == first:
-            if rest and isinstance(value, JsonObject):
-                yield key, _without(value, rest)
+            if rest and isinstance(value, JsonObject) and (inner := _without(value, rest)) != value:
+                yield key, inner
         else:
             yield key, value
 

@@ -75,7 +75,8 @@ def decode(
     Raises:
         SpecError: a value has the wrong kind, or a key is unknown and `strict`.
     """
-    values = {name: "" for name, info in model.model_fields.items() if info.is_required()}
+    required = {name: info.annotation for name, info in model.model_fields.items() if info.is_required()}
+    values: dict[str, object] = {name: {} if get_origin(kind) is dict else "" for name, kind in required.items()}
     try:
         return model.model_validate(values | _known(model, pairs, warnings, field=field, strict=strict))
     except ValidationError as error:

@@ -34,6 +34,11 @@ def test_a_good_spec() -> None:
         ({"bucket": LEFT_OUT, "region": LEFT_OUT}, ["bucket", "region"]),
         ({"bucket": 1, "region": 2}, ["bucket", "region"]),
         ({"path": "/a//b"}, ["path", "path", "path"]),
+        ({"format": "parquet", "iceberg": {"namespace": "x"}}, ["iceberg.catalog"]),
+        (
+            {"iceberg": {"catalog": 1}, "format": "parquet", "glue": {"required": 1}},
+            ["iceberg.catalog", "glue.required"],
+        ),
         ({"path": LEFT_OUT, "format": LEFT_OUT}, ["path", "format"]),
         ({"batch_timeout": "x", "acl": "y"}, ["batch_timeout", "acl"]),
         (
