@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import rows
+from cloudquery_s3.catalogs.iceberg.catalog import Lake
 from cloudquery_s3.catalogs.iceberg.commit import SOURCE, SYNC_ID, WRITE_ID
 from cloudquery_s3.committed import Conditions, DeleteRecord, DeleteStale, Equality
 from cloudquery_s3.errors import CatalogError
@@ -262,6 +263,17 @@ def test_delete_by_a_column_that_is_not_there(lake: LakeFolder) -> None:
     with pytest.raises(CatalogError, match="table t: rows cannot be deleted by x") as raised:
         lake.publish(deletes=[DeleteRecord("t", (condition,))])
     assert "s3cret" not in str(raised.value)
+
+
+def test_two_tables_of_one_name(tmp_path: Path) -> None:
+    """Two tables that would be one Iceberg table are refused, both by name, before anything is committed."""
+    lake = LakeFolder(tmp_path)
+    options = lake.spec.iceberg.model_copy(update={"table": "{{TABLE_HYPHEN}}"})
+    lake.lake = Lake(lake.spec.model_copy(update={"iceberg": options}))
+    records = [lake.put(sync_rows([1], schema=schema_of(table))) for table in ("a_b", "a-b")]
+    with pytest.raises(CatalogError, match="tables a-b and a_b would be one Iceberg table"):
+        lake.publish(*records)
+    assert lake.lake.load("a_b") is None
 
 
 def in_a_process(program: str) -> str:

@@ -98,7 +98,17 @@ class IcebergPublisher:
                 for child, meant in self._children(delete):
                     of_parents[child].append(meant)
         tables = sorted({*self._files, *deletes, *of_parents})
+        self._require_names_apart(tables)
         return [self._change(table, end.schemas.get(table), deletes[table], of_parents[table]) for table in tables]
+
+    def _require_names_apart(self, tables: Sequence[str]) -> None:
+        owners: dict[tuple[str, ...], str] = {}
+        for table in tables:
+            owner = owners.setdefault(self._lake.identifier(table), table)
+            if owner != table:
+                raise CatalogError(
+                    f"tables {owner} and {table} would be one Iceberg table: write {{{{TABLE}}}} in 'iceberg.table'"
+                )
 
     def _children(self, delete: DeleteRecord) -> list[tuple[str, BooleanExpression]]:
         try:
