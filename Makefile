@@ -117,6 +117,19 @@ rest-catalog: .tools/rest-catalog/.installed ## fetch Iceberg's own REST catalog
 	mvn --quiet --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.tools/rest-catalog
 	@touch $@
 
+SPARK_JARS := org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0 org.apache.iceberg:iceberg-aws-bundle:1.10.0
+
+spark-iceberg: $(STAMP) ## fetch Spark and Iceberg's part of it, for the slow tests (needs Java and Maven)
+	$(BIN)/python -m pip install --quiet 'pyspark>=3.5,<4'
+	for jar in $(SPARK_JARS); do \
+	  mvn --quiet dependency:copy -Dartifact=$$jar -DoutputDirectory=$(CURDIR)/.tools/spark-iceberg || exit 1; done
+
+DUCKDB_VERSION := 1.5.5
+
+duckdb-iceberg: $(STAMP) ## fetch a DuckDB that has its Iceberg extension on PyPI, for the slow tests
+	$(BIN)/python -m pip install --quiet --target .tools/duckdb-iceberg duckdb==$(DUCKDB_VERSION) \
+	  $(foreach name,s -iceberg -avro -httpfs,duckdb-extension$(name)==$(DUCKDB_VERSION))
+
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 lock: ## renew what is developed with (requirements-dev.lock) and what the image ships (requirements.lock)

@@ -20,6 +20,7 @@ import program
 from cloudquery_s3.commands.app import build_app
 from cloudquery_s3.commands.iam_policy import policies
 from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import Manifest
 from cloudquery_s3.spec.model import Credentials, Options, ServerSideEncryption
 from specs import parsed, written
@@ -36,7 +37,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 
 OPTIONS = {
     name
-    for model in (Options, CsvSpec, JsonSpec, ParquetSpec, Credentials, ServerSideEncryption, Manifest)
+    for model in (Options, CsvSpec, JsonSpec, ParquetSpec, Credentials, ServerSideEncryption, Manifest, Glue, Iceberg)
     for name in model.model_fields
 }
 OUTSIDE = {
@@ -45,6 +46,7 @@ OUTSIDE = {
     "_cq_source_name", "_cq_sync_group_id", "_cq_parent_id", "aws_ec2_instances", "aws_iam_policies", "aws_regions",
     # other systems' words
     "enable_list_inference", "json_extract", "read_json", "read_csv", "union_by_name", "endpoint_url",
+    "remove_orphan_files",
     "credential_process", "mfa_serial", "login_session", "ca_bundle", "request_checksum_calculation",
     # values, not names
     "when_required", "when_supported",
@@ -64,7 +66,9 @@ INSIDE = {
     ),
 }
 
-ENVIRONMENT = dict.fromkeys(("BUCKET", "AWS_REGION", "AWS_API_ENDPOINT", "EXTERNAL_ID"), "value") | {"ENDPOINT": ""}
+ENVIRONMENT = dict.fromkeys(
+    ("BUCKET", "AWS_REGION", "AWS_API_ENDPOINT", "EXTERNAL_ID", "CATALOG_CREDENTIAL"), "value"
+) | {"ENDPOINT": ""}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -111,6 +115,8 @@ def without_clashes(excerpt: dict[str, Any]) -> dict[str, Any]:
     if "server_side_encryption_configuration" in excerpt:
         whole = {"server_side_encryption": "aws:kms"} | excerpt["server_side_encryption_configuration"]
         excerpt = {**excerpt, "server_side_encryption_configuration": whole}
+    if "iceberg" in excerpt and "format" not in excerpt:
+        excerpt = {**excerpt, "format": "parquet"}
     return {**excerpt, "path": "{{TABLE}}"} if excerpt.get("no_rotate") else excerpt
 
 

@@ -151,6 +151,10 @@ def _destination(name: str, outer: dict[str, Any], folder: Path, missing: tuple[
 
 def _write_mode(outer: dict[str, Any], found: PluginSpec) -> None:
     mode = outer.get("write_mode") or _REPLACING
+    spec = outer.get("spec")
+    has_tables = isinstance(spec, dict) and isinstance(spec.get("iceberg"), dict)
+    if has_tables and mode in WRITE_MODES:
+        return
     if mode == _REPLACING:
         written = "" if outer.get("write_mode") else ", the CLI's default,"
         found.problems.append(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cloudquery_s3.object_key import PLACEHOLDER_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cloudquery_s3.spec import Spec
 
@@ -47,6 +47,7 @@ def policies(spec: Spec) -> Policies:
     encryption = spec.server_side_encryption_configuration
     if encryption and encryption.server_side_encryption != "AES256":
         needed.append(_kms(encryption.sse_kms_key_id, spec.region))
+    needed += _catalogs(spec, objects)
     helpful = [
         _allow("SettleLostAnswers", ["s3:GetObject"], objects(_pattern(spec, {}))),
         _allow("FindOpenUploads", ["s3:ListBucketMultipartUploads"], bucket),
@@ -56,6 +57,35 @@ def policies(spec: Spec) -> Policies:
     role = spec.credentials.role_arn if spec.credentials else ""
     assume = _document([_allow("AssumeWriter", ["sts:AssumeRole"], role)]) if role else None
     return Policies(_document(needed), _document(helpful), assume)
+
+
+def _catalogs(spec: Spec, objects: Callable[[str], str]) -> list[Policy]:
+    """Return what tables take: Glue's actions, and metadata of Iceberg tables in the bucket."""
+    statements = []
+    if spec.glue:
+        actions = ["glue:CreateTable", "glue:GetTable", "glue:UpdateTable"]
+        statements.append(_allow("KeepTables", actions, _glue_arns(spec.region, spec.glue.database)))
+    if spec.iceberg:
+        warehouse = spec.iceberg.catalog.get("warehouse", "")
+        _, _, prefix = warehouse.partition(f"://{spec.bucket}/")
+        actions = ["s3:PutObject", "s3:GetObject"]
+        place = objects(f"{prefix.strip('/').translate(_WILDCARDS)}/*") if prefix else objects("*")
+        statements.append(_allow("WriteTables", actions, place))
+        if spec.iceberg.catalog.get("type") == "glue":
+            actions = [
+                "glue:GetDatabase",
+                "glue:CreateDatabase",
+                "glue:GetTable",
+                "glue:CreateTable",
+                "glue:UpdateTable",
+            ]
+            statements.append(_allow("CommitTables", actions, _glue_arns(spec.region, spec.iceberg.namespace)))
+    return statements
+
+
+def _glue_arns(region: str, database: str) -> list[str]:
+    arn = f"arn:{_partition(region)}:glue:{region}:*"
+    return [f"{arn}:catalog", f"{arn}:database/{database}", f"{arn}:table/{database}/*"]
 
 
 def united(documents: Iterable[Mapping[str, Any]]) -> Policy:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import rows
+from cloudquery_s3.catalogs.iceberg.catalog import Lake
 from cloudquery_s3.catalogs.iceberg.commit import SOURCE, SYNC_ID, WRITE_ID
 from cloudquery_s3.committed import Conditions, DeleteRecord, DeleteStale, Equality
 from cloudquery_s3.errors import CatalogError
@@ -260,3 +263,50 @@ def test_delete_by_a_column_that_is_not_there(lake: LakeFolder) -> None:
     with pytest.raises(CatalogError, match="table t: rows cannot be deleted by x") as raised:
         lake.publish(deletes=[DeleteRecord("t", (condition,))])
     assert "s3cret" not in str(raised.value)
+
+
+def test_two_tables_of_one_name(tmp_path: Path) -> None:
+    """Two tables that would be one Iceberg table are refused, both by name, before anything is committed."""
+    lake = LakeFolder(tmp_path)
+    options = lake.spec.iceberg.model_copy(update={"table": "{{TABLE_HYPHEN}}"})
+    lake.lake = Lake(lake.spec.model_copy(update={"iceberg": options}))
+    records = [lake.put(sync_rows([1], schema=schema_of(table))) for table in ("a_b", "a-b")]
+    with pytest.raises(CatalogError, match="tables a-b and a_b would be one Iceberg table"):
+        lake.publish(*records)
+    assert lake.lake.load("a_b") is None
+
+
+def in_a_process(program: str) -> str:
+    """What a program prints, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_nothing_is_imported_unless_asked_for() -> None:
+    """A destination without tables imports neither pyiceberg nor what Glue needs."""
+    program = """
+import json, sys
+from cloudquery_s3.server import destination
+from cloudquery_s3.catalogs import catalog_publishers
+from cloudquery_s3.spec import Spec
+spec = {"bucket": "b", "region": "r", "path": "{{TABLE}}/{{UUID}}", "format": "parquet"}
+assert catalog_publishers(Spec.parse(json.dumps(spec).encode(), invocation_id="i"), sync_id="i") == []
+print([name for name in sys.modules if name.startswith(("pyiceberg", "cloudquery_s3.catalogs."))])
+"""
+    assert in_a_process(program) == "[]"
+
+
+def test_without_the_extra() -> None:
+    """Where pyiceberg is not installed, a spec with tables is refused by the name of the extra."""
+    program = """
+import sys
+sys.modules["pyiceberg"] = None  # as if it were not there
+from cloudquery_s3.catalogs.iceberg import require_pyiceberg
+from cloudquery_s3.errors import SpecError
+try:
+    require_pyiceberg()
+except SpecError as error:
+    print(error)
+"""
+    assert "pip install 'cloudquery-destination-s3[iceberg]'" in in_a_process(program)

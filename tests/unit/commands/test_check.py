@@ -64,6 +64,17 @@ def test_write_mode(mode: str | None, problems: int, warnings: int, tmp_path: Pa
     assert (len(said.findings("problem")), len(said.findings("warning"))) == (problems, warnings)
 
 
+@pytest.mark.parametrize("mode", ["append", "overwrite", "overwrite-delete-stale", None])
+def test_write_mode_with_tables(mode: str | None, tmp_path: Path) -> None:
+    """With Iceberg tables every mode is well, the CLI's default included."""
+    document: dict[str, Any] = destination(written(format="parquet", iceberg={"catalog": {"type": "glue"}}))
+    document["spec"].pop("write_mode")
+    document["spec"] |= {"write_mode": mode} if mode else {}
+    said = check(tmp_path, document)
+    assert said.status == 0, said.output
+    assert "glue:UpdateTable" in said.output
+
+
 def test_other_documents_are_passed_over(tmp_path: Path) -> None:
     """Sources, and destinations that the CLI downloads by another name, are not this plugin's."""
     others = [

@@ -149,3 +149,18 @@ def test_manifests() -> None:
         "Resource": ["arn:aws:s3:::lake/_m/*/*/*.json", "arn:aws:s3:::lake/_m/latest-*.json"],
     }
     assert found.helpful == wanted(bucket="lake", acl="private").helpful
+
+
+def test_tables() -> None:
+    """Glue's tables and Iceberg's need their catalogue's actions, and Iceberg's a place for metadata."""
+    catalog = {"type": "glue", "warehouse": "s3://b/lake"}
+    spec = parsed(format="parquet", region="eu-central-1", iceberg={"catalog": catalog}, glue={"database": "d"})
+    found = {statement["Sid"]: statement for statement in policies(spec).needed["Statement"]}
+    assert found["WriteTables"]["Resource"] == "arn:aws:s3:::b/lake/*"
+    assert "glue:UpdateTable" in found["CommitTables"]["Action"]
+    assert found["KeepTables"]["Resource"] == [
+        "arn:aws:glue:eu-central-1:*:catalog",
+        "arn:aws:glue:eu-central-1:*:database/d",
+        "arn:aws:glue:eu-central-1:*:table/d/*",
+    ]
+    assert set(found) == {"WriteObjects", "KeepTables", "WriteTables", "CommitTables"}

@@ -80,10 +80,13 @@ class IcebergPublisher:
             if self._files:
                 log.warning("nothing of this Write becomes rows of Iceberg tables, since it has not succeeded")
             return
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="iceberg") as pool:
-            loop = asyncio.get_running_loop()
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="iceberg")
+        loop = asyncio.get_running_loop()
+        try:
             changes = await loop.run_in_executor(pool, self._changes, end)
             failures = await asyncio.gather(*(loop.run_in_executor(pool, self._commit, change) for change in changes))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # a commit that is under way when a client cancels ends
         self._raise_any([failure for failure in failures if failure is not None], len(changes))
 
     def _changes(self, end: WriteEnd) -> list[TableChange]:
@@ -92,10 +95,29 @@ class IcebergPublisher:
         for delete in end.deletes:
             deletes[delete.table].append(delete)
             if isinstance(delete, DeleteRecord) and delete.relations:
-                for child, meant in of_children(self._lake, delete):
+                for child, meant in self._children(delete):
                     of_parents[child].append(meant)
         tables = sorted({*self._files, *deletes, *of_parents})
+        self._require_names_apart(tables)
         return [self._change(table, end.schemas.get(table), deletes[table], of_parents[table]) for table in tables]
+
+    def _require_names_apart(self, tables: Sequence[str]) -> None:
+        owners: dict[tuple[str, ...], str] = {}
+        for table in tables:
+            owner = owners.setdefault(self._lake.identifier(table), table)
+            if owner != table:
+                raise CatalogError(
+                    f"tables {owner} and {table} would be one Iceberg table: write {{{{TABLE}}}} in 'iceberg.table'"
+                )
+
+    def _children(self, delete: DeleteRecord) -> list[tuple[str, BooleanExpression]]:
+        try:
+            return list(of_children(self._lake, delete))
+        except PluginError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- each kind of catalogue raises its own
+            what = self._lake.words(error)
+            raise CatalogError(f"the rows below {delete.table} that go with it cannot be found: {what}") from None
 
     def _change(
         self,
