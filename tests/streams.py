@@ -48,6 +48,7 @@ def stream(store: MemoryStore, **settings: Any) -> Iterator[StreamWriter]:
         publishers=settings.get("publishers", ()),
         empty_objects=settings.get("empty_objects", False),
         max_open_partitions=settings.get("max_open_partitions", 100),
+        object_size=settings.get("object_size", 0),
     )
     yield StreamWriter(context, WriteStart("write", NOW), on_fatal=settings.get("on_fatal", lambda: None))
     pools.close()

@@ -38,6 +38,7 @@ def test_defaults() -> None:
         "format_spec": JsonSpec(),
         "compression": "",
         "no_rotate": False,
+        "object_size": 0,
         "athena": False,
         "test_write": True,
         "content_type": "",
@@ -130,6 +131,14 @@ def test_no_rotate_has_no_limits() -> None:
     assert (spec.batch_size, spec.batch_size_bytes, spec.batch_timeout_s) == (0, 0, 0.0)
 
 
+def test_object_size_ends_objects_alone() -> None:
+    """With object_size a batch limit that is not set is none, and one that is set stays."""
+    spec = parsed(object_size=1 << 20)
+    assert (spec.batch_size, spec.batch_size_bytes, spec.batch_timeout_s) == (0, 0, 0.0)
+    spec = parsed(object_size=1 << 20, batch_size=7, batch_timeout="1m")
+    assert (spec.batch_size, spec.batch_size_bytes, spec.batch_timeout_s) == (7, 0, 60.0)
+
+
 def test_negative_limits_are_none() -> None:
     """A negative batch limit is no limit."""
     spec = parsed(batch_size=-1, batch_size_bytes=-5, batch_timeout="-3s")
@@ -188,6 +197,11 @@ NAMED: list[tuple[str, dict[str, Any], str]] = [
     ("batch_size_bytes", {"no_rotate": True, "path": FIXED, "batch_size_bytes": 1}, "no meaning with no_rotate"),
     ("batch_timeout", {"no_rotate": True, "path": FIXED, "batch_timeout": "1s"}, "no meaning with no_rotate"),
     ("path", {"path": FIXED, "batch_size": 1}, "must contain {{UUID}}"),
+    ("path", {"path": FIXED, "object_size": 1 << 20}, "must contain {{UUID}} with object_size"),
+    ("path", {"path": FIXED, "object_size": 1 << 20, "batch_size": 1}, "must contain {{UUID}}"),
+    ("object_size", {"no_rotate": True, "path": FIXED, "object_size": 1 << 20}, "no meaning with no_rotate"),
+    ("object_size", {"object_size": (1 << 20) - 1}, "must be 1048576 (1 MiB) or more"),
+    ("object_size", {"object_size": -1}, "must be 1048576 (1 MiB) or more"),
     ("path", {"path": FIXED, **NO_LIMIT, "batch_size": LEFT_OUT}, "must contain {{UUID}}"),
     ("path", {"path": FIXED, **NO_LIMIT, "batch_timeout": None}, "must contain {{UUID}}"),
     ("acl", {"acl": "private-read"}, "is not one of private, public-read"),

@@ -132,6 +132,7 @@ def write_context(spec: Spec, store: ObjectStore, *, file_format: Format, sync_i
         now=_now,
         new_id=lambda: str(uuid.uuid4()),
         max_open_partitions=spec.max_open_partitions,
+        object_size=spec.object_size,
         publishers=_publishers(spec, store, sync_id),
         takes_deletes=spec.iceberg is not None,
         # Of a table that is empty in one part only the publication of all parts can tell that it is empty.

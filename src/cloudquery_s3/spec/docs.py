@@ -69,6 +69,8 @@ _INTERPLAY: Final = """\
   and the table's next rows begin another. So the path needs `{{UUID}}`, or objects would replace each other.
 - **`no_rotate: true`** writes one object per table and sync, at a key that the next sync replaces. The path must not
   contain `{{UUID}}`, and no batch option may be set.
+- **`object_size`** ends objects by their bytes in the bucket. The batch options have no limit then; one that is written
+  out still ends objects, which are smaller where it comes first.
 - **No limit at all**: `batch_size: 0`, `batch_size_bytes: 0` and `batch_timeout: 0s`, all three written out, make one
   object per table. `{{UUID}}` may then be left out. `validate-config` does not accept this; a sync does.
 - **The appended suffix.** A path without `{{TABLE}}` and `{{TABLE_HYPHEN}}` has `/{{TABLE}}.<format>` appended, and

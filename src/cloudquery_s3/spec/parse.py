@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FORMAT_SPECS: Final[dict[str, type[FormatSpec]]] = {"csv": CsvSpec, "json": JsonSpec, "parquet": ParquetSpec}
 _MANY_ATTEMPTS: Final = 100
+_NO_BATCHES: Final[dict[str, Any]] = {"batch_size": 0, "batch_size_bytes": 0, "batch_timeout": "0s"}
 
 
 class Spec(Options):
@@ -102,9 +103,11 @@ def rewritten(options: Options) -> dict[str, Any]:
     """Return the options that do not stay as they were written. Source: docs/spec.md, "How options go together"."""
     changes: dict[str, Any] = {"path": options.path + rules.legacy_suffix(options)}
     if options.no_rotate:
-        changes |= {"batch_size": 0, "batch_size_bytes": 0, "batch_timeout": "0s"}
+        changes |= _NO_BATCHES
     else:
         changes |= {"batch_size": max(0, options.batch_size), "batch_size_bytes": max(0, options.batch_size_bytes)}
+        if options.object_size:
+            changes |= {name: none for name, none in _NO_BATCHES.items() if name not in options.model_fields_set}
     if options.local_profile:
         changes["credentials"] = Credentials(local_profile=options.local_profile)
     if options.max_retries < 1:

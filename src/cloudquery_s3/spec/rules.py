@@ -31,6 +31,7 @@ from cloudquery_s3.spec.lake import glue_problems, iceberg_problems
 from cloudquery_s3.spec.model import (
     COMPRESSION_SUFFIXES,
     HIGHEST_LEVELS,
+    LEAST_OBJECT_SIZE,
     MAX_PART_SIZE,
     ROLE_ARN_PATTERN,
     Acl,
@@ -71,6 +72,7 @@ def before_format(options: Options) -> Iterator[SpecError]:
 def after_format(options: Options) -> Iterator[SpecError]:
     """Yield what is wrong once the format's own options are decoded: rules 13 and 14, and this plugin's own."""
     yield from _choice(options.compression, Compression, "compression")
+    yield from _object_size(options)
     if isinstance(options.format_spec, CsvSpec):
         yield from _csv(options.format_spec)
     if isinstance(options.format_spec, ParquetSpec):
@@ -100,9 +102,13 @@ def unknown_format(options: Options) -> Iterator[SpecError]:
 
 
 def batching(options: Options) -> bool:
-    """Return whether a limit ends objects before the sync ends. A limit that is not set counts: it has a default."""
+    """Return whether a batch limit ends objects before the sync ends.
+
+    One that is not set counts, since it has a default, unless `object_size` takes its place.
+    """
     return not options.no_rotate and any(
-        name not in options.model_fields_set or _limit(options, name) > 0 for name in _BATCH_FIELDS
+        _limit(options, name) > 0 if name in options.model_fields_set else not options.object_size
+        for name in _BATCH_FIELDS
     )
 
 
@@ -147,6 +153,16 @@ def _batching(options: Options) -> Iterator[SpecError]:
             "must contain {{UUID}}, or objects of one table would replace each other; add it, or write no_rotate: true",
             field="path",
         )
+
+
+def _object_size(options: Options) -> Iterator[SpecError]:
+    size = options.object_size
+    if size and size < LEAST_OBJECT_SIZE:
+        yield SpecError("must be 1048576 (1 MiB) or more; write 0 for no size", field="object_size")
+    if size and options.no_rotate:
+        yield SpecError("has no meaning with no_rotate: true; remove one of the two", field="object_size")
+    elif size and "{{UUID}}" not in options.path:
+        yield SpecError("must contain {{UUID}} with object_size: a table has many objects; add it", field="path")
 
 
 def _limit(options: Options, name: str) -> float:

@@ -79,7 +79,7 @@ def _interplay() -> list[Schema]:
             **_when(
                 "no_rotate",
                 {"const": True},
-                {"batch_size": _NOT_SET, "batch_size_bytes": _NOT_SET, "batch_timeout": _NOT_SET},
+                dict.fromkeys(("batch_size", "batch_size_bytes", "batch_timeout", "object_size"), _NOT_SET),
             ),
             "else": {"properties": {"path": {"pattern": _HAS_UUID}}},
         },

@@ -75,6 +75,11 @@ class MemoryBudget:
         """Whether nothing more should be received before `make_room` has returned."""
         return self._much_encoding or self._much_together or self._much_held
 
+    @property
+    def free_bytes(self) -> int:
+        """What the limit leaves."""
+        return self.limit_bytes - self.held_bytes - self.encoding_bytes - self.uploading_bytes
+
     async def make_room(self) -> None:
         """Return when more may be received.
 

@@ -46,6 +46,7 @@ class WriteContext:
         takes_deletes: whether a publisher can delete rows, so that every write mode works.
         empty_objects: whether a migrated table without rows leaves an empty object.
         max_open_partitions: how many objects of one table may take rows at a time.
+        object_size: ends each object by its encoded bytes; 0: never.
     """
 
     template: PathTemplate
@@ -62,6 +63,7 @@ class WriteContext:
     takes_deletes: bool = False
     empty_objects: bool = False
     max_open_partitions: int = 100
+    object_size: int = 0
 
     @property
     def split_delay_s(self) -> float:

@@ -74,6 +74,18 @@ class ObjectFile:
             self.origin |= origin_of(decoded)
             return self._opened().write(decoded)
 
+    def trial(self, batches: Sequence[ReceivedBatch]) -> int:
+        """Return how many bytes these rows are as a file of their own, which is dropped.
+
+        Raises: see `encode`.
+        """
+        self.cancellation.check()
+        with self._guard():
+            encoder = self._format.encoder(self._schema, Alterations())
+            chunks = encoder.write(decode(batches))
+            chunks += encoder.finish().chunks
+            return sum(memoryview(chunk).nbytes for chunk in chunks)
+
     def finish(self) -> EncodedFile:
         """Return the file's last bytes, and what it holds.
 

@@ -30,12 +30,14 @@ class Piece:
 
     Attributes:
         batches: the rows.
+        arrow_bytes: their Arrow bytes.
         held_bytes: the memory that they take.
         flush: the upload shall send what it can, instead of waiting until it must.
         last: the object ends behind them.
     """
 
     batches: list[ReceivedBatch]
+    arrow_bytes: int
     held_bytes: int
     flush: bool
     last: bool
@@ -56,9 +58,11 @@ class OpenObject:
         rows: rows taken.
         size_bytes: their Arrow bytes.
         pending_bytes: Arrow bytes that are in no piece yet.
+        encoding_arrow_bytes: Arrow bytes of pieces that are not encoded yet.
+        file_bytes: encoded bytes, sent or not.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one object is made of, by name
         self,
         *,
         table: str,
@@ -67,6 +71,7 @@ class OpenObject:
         file: ObjectFile,
         opened_at: datetime,
         reservation: Reservation,
+        on_encoded: Callable[[Piece, int], None],
     ) -> None:
         self.table = table
         self.partition = partition
@@ -76,6 +81,8 @@ class OpenObject:
         self.rows = 0
         self.size_bytes = 0
         self.pending_bytes = 0
+        self.encoding_arrow_bytes = 0
+        self.file_bytes = 0
         self._pending: list[ReceivedBatch] = []
         self._pending_held_bytes = 0
         self._encoding_bytes = 0
@@ -88,6 +95,7 @@ class OpenObject:
         self._closed = False
         self._jobs: set[Future[Any]] = set()
         self._reservation = reservation
+        self._on_encoded = on_encoded
 
     @property
     def sendable_bytes(self) -> int:
@@ -104,12 +112,18 @@ class OpenObject:
         self._pending_held_bytes += batch.held_bytes
         self._reservation.hold(batch.held_bytes)
 
+    @property
+    def pending(self) -> list[ReceivedBatch]:
+        """The rows that are in no piece yet: a list of its own."""
+        return list(self._pending)
+
     def send(self, *, flush: bool = False, last: bool = False) -> None:
         """Hand the pending rows to the pipeline as a piece; see `Piece` for the arguments."""
         self._sealed = self._sealed or last
         self._flushes += flush
         self._encoding_bytes += self._pending_held_bytes
-        self._pieces.put_nowait(Piece(self._pending, self._pending_held_bytes, flush, last))
+        self.encoding_arrow_bytes += self.pending_bytes
+        self._pieces.put_nowait(Piece(self._pending, self.pending_bytes, self._pending_held_bytes, flush, last))
         self._pending, self.pending_bytes, self._pending_held_bytes = [], 0, 0
         self._account()
 
@@ -136,7 +150,10 @@ class OpenObject:
         """Count the piece's rows as encoded bytes that wait for their upload."""
         self._encoding_bytes -= piece.held_bytes
         self._encoded_bytes += size_bytes
+        self.encoding_arrow_bytes -= piece.arrow_bytes
+        self.file_bytes += size_bytes
         self._account()
+        self._on_encoded(piece, size_bytes)
 
     def uploaded(self, piece: Piece, size_bytes: int) -> None:
         """Count the piece's encoded bytes as the upload's own: sent, or buffered there."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.ipc import ReceivedBatch
     from cloudquery_s3.writer.access_gate import AccessGate
     from cloudquery_s3.writer.context import WriteContext
+    from cloudquery_s3.writer.open_object import Piece
     from cloudquery_s3.writer.partitioning import Partition
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,11 @@ class PartitionWriter:
         Raises:
             SchemaDriftError: the columns changed, and the open object can neither hold both nor end.
         """
+        self._take(batch)
+
+    def _take(self, batch: ReceivedBatch) -> None:
         if self._open is not None and not self._holds(self._open, batch.schema):
-            self.end_object()
+            self._end_open()
         for cut in self._context.policy.split(
             rows=batch.rows,
             size_bytes=batch.arrow_bytes,
@@ -100,7 +104,7 @@ class PartitionWriter:
             if cut.rows:
                 self._add(batch if cut.rows == batch.rows else batch.slice(cut.start, cut.rows))
             if cut.closes:
-                self.end_object()
+                self._end_open()
 
     def encode(self) -> None:
         """Have the rows encoded that the open object holds; it stays open, and nothing of it can be seen."""
@@ -109,6 +113,9 @@ class PartitionWriter:
 
     def end_object(self) -> None:
         """End the open object, if there is one: it is on its way into the bucket."""
+        self._end_open()
+
+    def _end_open(self) -> None:
         ended = self._take_open()
         if ended is not None:
             ended.send(last=True)
@@ -154,8 +161,16 @@ class PartitionWriter:
         if self._open is None:
             self._open = self._new_object(batch.schema)
         self._open.add(batch)
-        if self._open.pending_bytes >= self._context.piece_bytes:
+        if self._open.pending_bytes >= self._piece_bytes:
             self._open.send()
+
+    @property
+    def _piece_bytes(self) -> float:
+        """With so many Arrow bytes pending, a piece is sent."""
+        return self._context.piece_bytes
+
+    def _encoded(self, piece: Piece, size_bytes: int) -> None:
+        """Hear how large a piece has become; what is ended by its rows alone needs not know."""
 
     def _evict(self) -> bool:
         """Send on what is held: as an object of its own where keys are unique, else as a piece of the open one."""
@@ -193,6 +208,7 @@ class PartitionWriter:
             ),
             opened_at=context.now(),
             reservation=context.budget.reserve(self._evict),
+            on_encoded=self._encoded,
         )
         pipeline = ObjectPipeline(opened, context=context, gate=self._gate)
         loop = asyncio.get_running_loop()

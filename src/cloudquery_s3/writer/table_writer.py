@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.errors import TableError
 from cloudquery_s3.writer.partition_writer import PartitionWriter
+from cloudquery_s3.writer.sized_writer import SizedPartitionWriter
+from cloudquery_s3.writer.sizes import SizeEstimate
 from cloudquery_s3.writer.splitter import Splitter
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class TableWriter:
         self._partitions: dict[Partition, PartitionWriter] = {}
         self._seen: set[Partition] = set()
         self._migrated: pa.Schema | None = None
+        self._estimate = SizeEstimate()
         self._stopped = False
         self._splitter: Splitter | None = None
         if context.template.partition_fields:
@@ -137,7 +140,17 @@ class TableWriter:
     def _partition(self, partition: Partition) -> PartitionWriter:
         writer = self._partitions.get(partition)
         if writer is None:
-            writer = self._partitions[partition] = PartitionWriter(
-                self.name, partition, context=self._context, gate=self._gate, events=self._events
-            )
+            writer = self._partitions[partition] = self._new_writer(partition)
         return writer
+
+    def _new_writer(self, partition: Partition) -> PartitionWriter:
+        if not self._context.object_size:
+            return PartitionWriter(self.name, partition, context=self._context, gate=self._gate, events=self._events)
+        return SizedPartitionWriter(
+            self.name,
+            partition,
+            context=self._context,
+            gate=self._gate,
+            events=self._events,
+            estimate=SizeEstimate(self._estimate),
+        )
