@@ -37,7 +37,7 @@ def test_a_good_spec() -> None:
         ({"format": "parquet", "iceberg": {"namespace": "x"}}, ["iceberg.catalog"]),
         (
             {"iceberg": {"catalog": 1}, "format": "parquet", "glue": {"required": 1}},
-            ["iceberg.catalog", "glue.required"],
+            ["iceberg.catalog", "glue.required", "glue.database"],
         ),
         ({"path": LEFT_OUT, "format": LEFT_OUT}, ["path", "format"]),
         ({"batch_timeout": "x", "acl": "y"}, ["batch_timeout", "acl"]),
