@@ -208,12 +208,12 @@ def _begins_or_ends_badly(offsets: Offsets, octets: Octets, lengths: Offsets) ->
     if not len(octets):
         return bad
     # an empty last cell would begin behind the end, an empty first one end before the beginning
-    rows = np.flatnonzero(_MAY_OPEN[octets[np.minimum(offsets[:-1], len(octets) - 1)]])
+    rows = np.flatnonzero(_MAY_OPEN.take(octets.take(offsets[:-1], mode="clip")))
     if len(rows):
         one, two, three = (_letter(offsets, octets, rows, offsets[:-1][rows] + index) for index in range(3))
         markers = (one == ord("\\")) & np.isin(two, list(b".N")) & (lengths[rows] == 2)  # noqa: PLR2004 - two letters
         bad[rows] = _BLANKS[one] | _is_blank_pair(one, two) | _is_blank_triple(one, two, three) | markers
-    rows = np.flatnonzero(_MAY_CLOSE[octets[np.maximum(offsets[1:], 1) - 1]])
+    rows = np.flatnonzero(_MAY_CLOSE.take(octets.take(offsets[1:] - 1, mode="clip")))
     if len(rows):
         one, two, three = (_letter(offsets, octets, rows, offsets[1:][rows] - index) for index in (1, 2, 3))
         bad[rows] |= _BLANKS[one] | _is_blank_pair(two, one) | _is_blank_triple(three, two, one)
