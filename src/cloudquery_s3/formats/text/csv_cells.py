@@ -169,7 +169,9 @@ def _needing(texts: pa.Array, offsets: Offsets, octets: Octets, doubled: Flags |
         rest &= valid
     if rest.any():
         needed |= rest & _begins_or_ends_badly(offsets, octets, lengths)
-        _add_breaking(needed, rest, texts, delimiter)
+        if not rest.all():
+            offsets, octets = spans(texts.filter(pa.array(rest)))
+        needed[rest] |= _breaking(offsets, octets, delimiter)
     return needed
 
 
@@ -191,15 +193,12 @@ def all_quoted(texts: pa.Array, inner_quotes: Offsets) -> pa.Array:
     return text(ends, buffer, validity(texts))
 
 
-def _add_breaking(needed: Flags, rest: Flags, texts: pa.Array, delimiter: int) -> None:
-    """Mark those of the `rest` that hold the delimiter or a line break."""
-    some = texts if rest.all() else texts.filter(pa.array(rest))
-    offsets, octets = spans(some)
+def _breaking(offsets: Offsets, octets: Octets, delimiter: int) -> Flags:
+    """Return which cells, of which none is empty, hold the delimiter or a line break."""
     marks = octets == delimiter
     if int(octets.min()) <= _CARRIAGE_RETURN:
         marks |= (octets == _CARRIAGE_RETURN) | (octets == _LINE_FEED)
-    if marks.any():
-        needed[rest] |= rows_with(marks, offsets)
+    return rows_with(marks, offsets) if marks.any() else np.zeros(len(offsets) - 1, np.bool_)
 
 
 def _begins_or_ends_badly(offsets: Offsets, octets: Octets, lengths: Offsets) -> Flags:
