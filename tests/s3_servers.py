@@ -1,8 +1,8 @@
 """Real S3 servers for tests, on loopback at a free port.
 
-moto, rclone's (from PyPI), versitygw and MinIO, which verify what they are sent. Use the context managers, or import
-the fixtures into a test module. `make s3-server minio` builds the last two; where one is absent its tests are skipped
-with that reason, or fail if REQUIRE_S3_SERVER=1.
+moto, rclone's (from PyPI), versitygw, MinIO and Ceph's RGW, which verify what they are sent. Use the context managers,
+or import the fixtures into a test module. `make s3-server minio` builds two of them and `make rgw` names the packages
+that bring the last; where one is absent its tests are skipped with that reason, or fail if REQUIRE_S3_SERVER=1.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,13 +25,15 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ceph_cluster import ceph_cluster
+from server_programs import ROOT, START_TIMEOUT_S, find_program, free_port, running
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REGION = "us-east-1"
-MINIO_DOMAIN = "minio.test"
-START_TIMEOUT_S = 20.0
-_ROOT = Path(__file__).resolve().parent.parent
+DOMAIN = "s3.test"
+KMS_KEY = "test-key"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Bucket:
 
 def isolated_environment() -> dict[str, str]:
     """Return environment variables under which no credentials of this machine are found."""
-    nowhere = str(_ROOT / ".no-such-file")
+    nowhere = str(ROOT / ".no-such-file")
     return {
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": nowhere,
@@ -148,7 +149,7 @@ def versitygw_server(certificate: Path | None = None, *, users: bool = False) ->
     With a PEM file of a certificate and its key it speaks TLS; with `users` it has others than its administrator, whom
     bucket policies allow what they may do.
     """
-    binary = _program("versitygw", "make s3-server")
+    binary = find_program("versitygw", "make s3-server")
     port = free_port()
     scheme = "https" if certificate else "http"
     server = S3Server("versitygw", f"{scheme}://127.0.0.1:{port}", certificate=certificate)
@@ -163,26 +164,26 @@ def versitygw_server(certificate: Path | None = None, *, users: bool = False) ->
             Path(folder, "users").mkdir()
             command += ["--iam-dir", str(Path(folder, "users"))]
         command += ["posix", "--sidecar", str(metadata), str(data)]
-        with _running(command, port, None):
+        with running(command, port):
             yield server
 
 
 @contextmanager
 def minio_server(certificate: Path | None = None) -> Iterator[S3Server]:
-    """Run MinIO on a directory of its own, with the KMS key `test-key`, and buckets in host names below MINIO_DOMAIN.
+    """Run MinIO on a directory of its own, with KMS_KEY, and buckets in host names below DOMAIN.
 
     With a PEM file of a certificate and its key it speaks TLS.
     """
-    binary = _program("minio", "make minio")
+    binary = find_program("minio", "make minio")
     port = free_port()
     scheme = "https" if certificate else "http"
     server = S3Server("minio", f"{scheme}://127.0.0.1:{port}", certificate=certificate)
     environment = {
         **os.environ,
-        "MINIO_ROOT_USER": server.access_key,
-        "MINIO_ROOT_PASSWORD": server.secret_key,
-        "MINIO_DOMAIN": MINIO_DOMAIN,
-        "MINIO_KMS_SECRET_KEY": f"test-key:{base64.b64encode(bytes(32)).decode()}",
+        "MINIOROOT_USER": server.access_key,
+        "MINIOROOT_PASSWORD": server.secret_key,
+        "MINIO_DOMAIN": DOMAIN,
+        "MINIO_KMS_SECRET_KEY": f"{KMS_KEY}:{base64.b64encode(bytes(32)).decode()}",
         "MINIO_BROWSER": "off",
         "MINIO_CI_CD": "on",  # a temporary folder may be on the system's own disk
     }
@@ -196,7 +197,33 @@ def minio_server(certificate: Path | None = None) -> Iterator[S3Server]:
             (certificates / "public.crt").write_text(public + end)
             (certificates / "private.key").write_text(private)
         command = [binary, "server", "--quiet", "--address", f"127.0.0.1:{port}", "--certs-dir", str(certificates)]
-        with _running([*command, str(data)], port, environment):
+        with running([*command, str(data)], port, environment):
+            _wait_until_answering(server)
+            yield server
+
+
+@contextmanager
+def rgw_server(certificate: Path | None = None) -> Iterator[S3Server]:
+    """Run Ceph's RGW on a cluster of its own, in memory, with KMS_KEY, and buckets in host names below DOMAIN.
+
+    With a PEM file of a certificate and its key it speaks TLS.
+    """
+    port = free_port()
+    scheme = "https" if certificate else "http"
+    server = S3Server("rgw", f"{scheme}://127.0.0.1:{port}", certificate=certificate)
+    listens = (
+        f"ssl_endpoint=127.0.0.1:{port} ssl_certificate={certificate}" if certificate else f"endpoint=127.0.0.1:{port}"
+    )
+    options = {
+        "rgw_frontends": f"beast {listens}",
+        "rgw_dns_name": DOMAIN,
+        "rgw_crypt_require_ssl": "false",
+        "rgw_crypt_s3_kms_backend": "testing",
+        "rgw_crypt_s3_kms_encryption_keys": f"{KMS_KEY}={base64.b64encode(bytes(32)).decode()}",
+    }
+    with ceph_cluster(options) as cluster:
+        cluster.add_user(server.access_key, server.secret_key)
+        with cluster.gateway(port):
             _wait_until_answering(server)
             yield server
 
@@ -207,7 +234,7 @@ def rclone_server(certificate: Path | None = None) -> Iterator[S3Server]:
 
     With a PEM file of a certificate and its key it speaks TLS.
     """
-    binary = _program("rclone", "make .venv", folder=Path(sys.executable).parent)
+    binary = find_program("rclone", "make .venv", folder=Path(sys.executable).parent)
     port = free_port()
     scheme = "https" if certificate else "http"
     server = S3Server("rclone", f"{scheme}://127.0.0.1:{port}", certificate=certificate)
@@ -215,62 +242,23 @@ def rclone_server(certificate: Path | None = None) -> Iterator[S3Server]:
         command = [binary, "serve", "s3", "--config", "", "--addr", f"127.0.0.1:{port}"]
         command += ["--auth-key", f"{server.access_key},{server.secret_key}"]
         command += ["--cert", str(certificate), "--key", str(certificate)] if certificate else []
-        with _running([*command, folder], port, None):
+        with running([*command, folder], port):
             yield server
-
-
-@contextmanager
-def _running(command: list[str], port: int, environment: dict[str, str] | None) -> Iterator[None]:
-    """Run a server from when it listens until the block ends."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as process:
-        try:
-            _wait_until_listening(port, process)
-            yield
-        finally:
-            process.kill()  # it would wait for idle connections to end
-            process.wait()
 
 
 def versitygw_user(server: S3Server, name: str) -> dict[str, str]:
     """Create a user who may do nothing yet; return its credentials as environment variables."""
-    command = [_program("versitygw", "make s3-server"), "admin", "--endpoint-url", server.endpoint, "--allow-insecure"]
+    command = [
+        find_program("versitygw", "make s3-server"),
+        "admin",
+        "--endpoint-url",
+        server.endpoint,
+        "--allow-insecure",
+    ]
     command += ["--access", server.access_key, "--secret", server.secret_key, "--region", REGION]
     command += ["create-user", "--access", name, "--secret", f"{name}-secret", "--role", "user"]
     subprocess.run(command, check=True, capture_output=True, timeout=START_TIMEOUT_S)
     return {**isolated_environment(), "AWS_ACCESS_KEY_ID": name, "AWS_SECRET_ACCESS_KEY": f"{name}-secret"}
-
-
-def free_port() -> int:
-    """Return a TCP port of loopback that nothing listened on a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _program(name: str, target: str, folder: Path = _ROOT / ".tools") -> str:
-    """Return where a server's program is; a variable of its name in capitals may say so."""
-    found = os.environ.get(name.upper()) or shutil.which(name, path=str(folder)) or shutil.which(name)
-    if found:
-        return found
-    reason = f"there is no {name}: run `{target}`"
-    if os.environ.get("REQUIRE_S3_SERVER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            said = process.stderr.read().decode(errors="replace") if process.stderr else ""
-            raise RuntimeError(f"the server ended at once: {said}")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise TimeoutError(f"nothing listens on port {port} after {START_TIMEOUT_S} s")
 
 
 def _wait_until_answering(server: S3Server) -> None:
@@ -290,6 +278,13 @@ def _wait_until_answering(server: S3Server) -> None:
 def minio() -> Iterator[S3Server]:
     """A MinIO server, for one test module."""
     with minio_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def rgw() -> Iterator[S3Server]:
+    """A server of Ceph's, for one test module."""
+    with rgw_server() as server:
         yield server
 
 
@@ -317,8 +312,8 @@ def versitygw() -> Iterator[S3Server]:
 @pytest.fixture(scope="module")
 def real_server() -> Iterator[S3Server]:
     """A real server, for one test module: the one that S3_SERVER names, versitygw where it is built, or rclone's."""
-    servers = {"versitygw": versitygw_server, "minio": minio_server, "rclone": rclone_server}
-    is_built = bool(os.environ.get("VERSITYGW") or shutil.which("versitygw", path=str(_ROOT / ".tools")))
+    servers = {"versitygw": versitygw_server, "minio": minio_server, "rgw": rgw_server, "rclone": rclone_server}
+    is_built = bool(os.environ.get("VERSITYGW") or shutil.which("versitygw", path=str(ROOT / ".tools")))
     wants_versitygw = is_built or os.environ.get("REQUIRE_S3_SERVER") == "1"
     with servers[os.environ.get("S3_SERVER") or ("versitygw" if wants_versitygw else "rclone")]() as server:
         yield server

@@ -15,7 +15,8 @@ import pytest
 import cloudquery_cli as cli
 import rows
 from lake import in_bucket
-from s3_servers import free_port, moto  # noqa: F401 -- a fixture
+from s3_servers import moto  # noqa: F401 -- a fixture
+from server_programs import free_port
 from wire_server import Reply, WireServer, error, self_signed, wire_server
 
 if TYPE_CHECKING:

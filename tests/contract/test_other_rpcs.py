@@ -17,7 +17,7 @@ import cloudquery_cli as cli
 import plugin_client as client
 import rows
 from lake import in_bucket
-from s3_servers import enforced_permissions, free_port, moto  # noqa: F401 -- a fixture
+from s3_servers import enforced_permissions, moto  # noqa: F401 -- a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

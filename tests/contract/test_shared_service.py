@@ -18,7 +18,8 @@ import cloudquery_cli as cli
 import plugin_client as client
 import rows
 from lake import in_bucket, parquet_values
-from s3_servers import free_port, moto  # noqa: F401 -- a fixture
+from s3_servers import moto  # noqa: F401 -- a fixture
+from server_programs import free_port
 from waiting import eventually
 
 if TYPE_CHECKING:

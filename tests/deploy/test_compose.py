@@ -15,7 +15,8 @@ from examples.demo import rclone_server
 import inventory_sync as inventory
 import recipes
 from recipes import DEPLOY
-from s3_servers import Bucket, S3Server, free_port, isolated_environment
+from s3_servers import Bucket, S3Server, isolated_environment
+from server_programs import free_port
 from waiting import eventually
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What every store does: one suite over the memory store, moto, rclone and versitygw."""
+"""What every store does: one suite over the memory store, moto, rclone, versitygw, MinIO and RGW."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_reader import HEAD_BYTES
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
 from cloudquery_s3.stores.stored_file import StoredFile
-from s3_servers import REGION, Bucket, S3Server, minio, moto, rclone, versitygw  # noqa: F401 - fixtures
+from s3_servers import REGION, Bucket, S3Server, minio, moto, rclone, rgw, versitygw  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,7 @@ SINGLE_PUT_MAX_BYTES = 6 * MIB
 SERVERS = [
     pytest.param("versitygw", marks=pytest.mark.server),
     pytest.param("minio", marks=[pytest.mark.server, pytest.mark.slow]),
+    pytest.param("rgw", marks=[pytest.mark.server, pytest.mark.slow]),
 ]
 ODD_KEYS = [
     "plain",
@@ -297,7 +298,7 @@ def test_the_test_write_leaves_nothing(case: Case) -> None:
     assert case.outside.objects() == {}
 
 
-@pytest.mark.parametrize("server_name", ["moto", pytest.param("versitygw", marks=pytest.mark.server)])
+@pytest.mark.parametrize("server_name", ["moto", *SERVERS])
 def test_a_stray_upload_is_found_on_a_real_server(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, server_name: str
 ) -> None:

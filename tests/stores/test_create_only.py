@@ -14,7 +14,7 @@ from cloudquery_s3.errors import StoreError, StoreUnavailableError
 from cloudquery_s3.stores.probe import try_write
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
-from s3_servers import REGION, S3Server, minio, moto, versitygw  # noqa: F401 - the last three are fixtures
+from s3_servers import REGION, S3Server, minio, moto, rgw, versitygw  # noqa: F401 - the last four are fixtures
 from wire_server import CLOSE, NoPause, Recorded, Reply, WireServer, error
 
 if TYPE_CHECKING:
@@ -141,7 +141,11 @@ def test_other_refusals_do_not_blame_the_header(wire: WireServer) -> None:
     assert "create_only" not in str(caught.value)
 
 
-RACING = [pytest.param("versitygw", marks=pytest.mark.server), pytest.param("minio", marks=pytest.mark.slow)]
+RACING = [
+    pytest.param("versitygw", marks=pytest.mark.server),
+    pytest.param("minio", marks=pytest.mark.slow),
+    pytest.param("rgw", marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(params=["moto", *RACING])

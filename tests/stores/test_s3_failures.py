@@ -19,7 +19,7 @@ from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_reader import HEAD_BYTES
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
 from cloudquery_s3.stores.transport import Transport
-from s3_servers import free_port
+from server_programs import free_port
 from wire_server import CLOSE, NoPause, Recorded, Reply, WireServer, error, success
 
 TRANSIENT = {

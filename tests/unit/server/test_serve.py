@@ -20,7 +20,7 @@ from cloudquery.plugin_v3 import plugin_pb2 as pb
 import cloudquery_cli as cli
 import plugin_client as client
 import rows
-from s3_servers import free_port
+from server_programs import free_port
 from waiting import eventually
 
 AS_THE_CLI_STARTS_IT = ["serve", "--log-level", "info", "--log-format", "json", "--network", "unix", "--no-sentry"]
