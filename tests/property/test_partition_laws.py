@@ -65,9 +65,10 @@ class Records:
     st.sampled_from([0, 1, 3]),
     st.sampled_from([1, 2, 100]),
     st.sampled_from([5_000, 1 << 28]),
+    st.sampled_from([0, 1 << 20]),
 )
 def test_each_row_once_in_its_partition_and_in_order(
-    messages: list[list[tuple[str | None, int | None]]], max_rows: int, open_partitions: int, budget: int
+    messages: list[list[tuple[str | None, int | None]]], max_rows: int, open_partitions: int, budget: int, size: int
 ) -> None:
     """Every row is in one object, whose key has its values and whose record tells them; a partition keeps its order."""
     number = iter(range(10_000))
@@ -86,7 +87,12 @@ def test_each_row_once_in_its_partition_and_in_order(
         for message in sent
     ]
     path = "{{TABLE}}/text={{COLUMN:text}}/v={{COLUMN:value}}/{{UUID}}"
-    limits = {"max_rows": max_rows, "max_open_partitions": open_partitions, "memory_budget": budget}
+    limits = {
+        "max_rows": max_rows,
+        "max_open_partitions": open_partitions,
+        "memory_budget": budget,
+        "object_size": size,
+    }
     store, records = written(payloads, path, **limits)
     found: list[int] = []
     by_partition: dict[tuple[Any, Any], list[list[int]]] = {}

@@ -73,7 +73,7 @@ class PartitionWriter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no object is open or on its way."""
+        """Whether no object is open or on its way, and no rows wait."""
         return not self._under_way
 
     def reserve_key(self, schema: pa.Schema) -> None:

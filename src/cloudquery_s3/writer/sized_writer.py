@@ -57,6 +57,11 @@ class SizedPartitionWriter(PartitionWriter):
         """When the object was opened that takes rows; None where there is none, or its end waits."""
         return None if self._waiting and self._waiting[-1] is None else super().opened_at
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no object is open or on its way, and no rows wait."""
+        return super().is_idle and self._trial is None and not self._waiting
+
     def append(self, batch: ReceivedBatch) -> None:
         """Take rows, at least one; see `PartitionWriter.append`."""
         self._wait(batch)

@@ -195,6 +195,30 @@ def test_each_partition_has_objects_of_the_size() -> None:
     assert sorted(found) == list(range(24 * ROWS_A_MESSAGE))
 
 
+def test_partitions_that_end_each_other_lose_nothing() -> None:
+    """Where one object may be open at a time, and partitions take turns, each row is written once, in order."""
+    store = MemoryStore()
+    form = make_format(parsed(**FORMATS["json"]))
+
+    async def scenario() -> None:
+        options = {"path": "{{COLUMN:region}}/{{UUID}}", "max_open_partitions": 1}
+        with stream(store, file_format=form, object_size=MIB, **options) as writer:
+            for payload in messages(12):
+                writer.insert(payload)
+                writer.encode()
+                await writer.make_room()
+            await writer.finish()
+
+    asyncio.run(scenario())
+    keys = sorted(store.objects, key=lambda key: int(key.rpartition("/")[2]))
+    found = {key: numbers(store.objects[key], "json") for key in keys}
+    for region in {key.partition("/")[0] for key in keys}:
+        part = [n for key in keys if key.startswith(f"{region}/") for n in found[key]]
+        assert part == sorted(part)
+    assert sorted(n for some in found.values() for n in some) == list(range(12 * ROWS_A_MESSAGE))
+    assert max(map(len, store.objects.values())) <= 1.15 * MIB
+
+
 def test_explicit_limits_count_beside_the_size() -> None:
     """A limit of rows ends an object that has not reached its size."""
     store = MemoryStore()
