@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudquery_s3.errors import SpecError
-from cloudquery_s3.formats.athena import Athena
 from cloudquery_s3.formats.codecs import compressed
 from cloudquery_s3.formats.csv import Csv
 from cloudquery_s3.formats.json_lines import JsonLines
 from cloudquery_s3.formats.parquet import Parquet
 from cloudquery_s3.formats.parquet.bloom_filters import are_supported
-from cloudquery_s3.formats.sorting import Sorted
 from cloudquery_s3.spec import CsvSpec, ParquetSpec
 
 if TYPE_CHECKING:
@@ -29,8 +27,14 @@ def make_format(spec: Spec) -> Format:
     """
     chosen = compressed(_file_format(spec), spec.compression, spec.compression_level)
     if spec.athena:
+        from cloudquery_s3.formats.athena import Athena  # noqa: PLC0415 -- only for who asks for it
+
         chosen = Athena(chosen)
-    return Sorted(chosen, spec.sort_by) if spec.sort_by else chosen
+    if spec.sort_by:
+        from cloudquery_s3.formats.sorting import Sorted  # noqa: PLC0415 -- only for who asks for it
+
+        chosen = Sorted(chosen, spec.sort_by)
+    return chosen
 
 
 def _file_format(spec: Spec) -> Format:

@@ -20,7 +20,6 @@ from cloudquery_s3.writer.fixed_keys import FixedKeysOfSyncs
 from cloudquery_s3.writer.pools import Pools
 from cloudquery_s3.writer.rotation import RotationPolicy
 from cloudquery_s3.writer.stream_writer import StreamWriter
-from cloudquery_s3.writer.table_reader import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,6 +89,8 @@ class Destination:
     @contextmanager
     def reading(self, schema: bytes) -> Iterator[Iterator[bytes]]:
         """Give the rows of a table's object; see `read_table`. The store stays open until the block ends."""
+        from cloudquery_s3.writer.table_reader import read_table  # noqa: PLC0415 -- only state backends are read
+
         self._readings += 1
         try:
             context = self.context
