@@ -180,8 +180,8 @@ def minio_server(certificate: Path | None = None) -> Iterator[S3Server]:
     server = S3Server("minio", f"{scheme}://127.0.0.1:{port}", certificate=certificate)
     environment = {
         **os.environ,
-        "MINIOROOT_USER": server.access_key,
-        "MINIOROOT_PASSWORD": server.secret_key,
+        "MINIO_ROOT_USER": server.access_key,
+        "MINIO_ROOT_PASSWORD": server.secret_key,
         "MINIO_DOMAIN": DOMAIN,
         "MINIO_KMS_SECRET_KEY": f"{KMS_KEY}:{base64.b64encode(bytes(32)).decode()}",
         "MINIO_BROWSER": "off",
