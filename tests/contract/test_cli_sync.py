@@ -10,6 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import cloudquery_cli as cli
@@ -115,6 +117,7 @@ def test_default_write_mode_is_refused(bucket: Bucket, source: str, tmp_path: Pa
     assert done.status == 1
     assert "set 'write_mode: append'" in done.output
     assert any("write_mode: append" in message for message in done.messages("error"))
+    assert parquet_values(bucket) == EVERYTHING, "rows were given up although they had come"
 
 
 def test_failing_source(bucket: Bucket, tmp_path: Path) -> None:
@@ -204,3 +207,37 @@ def test_no_orphan(bucket: Bucket, tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert psutil.wait_procs([plugin], timeout=20)[1] == []
+
+
+FIXED: dict[str, Any] = {"path": "data/{{TABLE}}.{{FORMAT}}", "no_rotate": True}
+
+
+def test_two_sources_at_one_fixed_key(bucket: Bucket, source: str, tmp_path: Path) -> None:
+    """The second source of a sync does not replace the first one's object: its table fails, and names both."""
+    documents = [cli.source(source, name="first"), cli.source(source, name="second")]
+    done = cli.run("sync", *documents, cli.destination(in_bucket(bucket, **FIXED)), folder=tmp_path)
+    assert done.status == 1
+    assert "has the rows of source first of this sync, and those of second would replace them" in done.output
+    assert parquet_values(bucket) == EVERYTHING
+    names = [pq.read_table(pa.BufferReader(data))["_cq_source_name"] for data in bucket.objects().values()]
+    assert {name for column in names for name in column.to_pylist()} == {"first"}
+
+
+def test_a_second_sync_replaces_fixed_keys(bucket: Bucket, source: str, tmp_path: Path) -> None:
+    """The next sync of the same source replaces its objects, whole."""
+    for _ in range(2):
+        documents = (cli.source(source), cli.destination(in_bucket(bucket, **FIXED)))
+        done = cli.run("sync", *documents, folder=tmp_path)
+        assert done.status == 0, done.output
+    assert parquet_values(bucket) == EVERYTHING
+
+
+def test_shards_at_one_fixed_key(bucket: Bucket, source: str, tmp_path: Path) -> None:
+    """Shards, each a process of its own, never write to one fixed key: their tables fail, and say what to do."""
+    for shard in ("1/2", "2/2"):
+        documents = (cli.source(source), cli.destination(in_bucket(bucket, **FIXED)))
+        done = cli.run("sync", *documents, folder=tmp_path, flags=["--shard", shard])
+        assert done.status == 1
+        assert f"shard src_{shard.replace('/', '_')}, and every shard writes to the same key" in done.output
+        assert "put {{UUID}} into 'path'" in done.output
+    assert bucket.objects() == {}

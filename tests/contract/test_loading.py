@@ -133,20 +133,20 @@ def test_data_frames(section: str, package: str, bucket: Path) -> None:
 def test_postgresql(bucket: Path) -> None:
     """PostgreSQL takes every CSV object, tells NULL from the empty string, and finds the latest state."""
     create, copy, latest = blocks("PostgreSQL", "sql")
-    with postgresql() as psql:
+    with postgresql() as (psql, readable):
         psql(create)
         for file in bucket.glob("cloudquery-csv/*/*/*.csv"):
             source = f"aws s3 cp s3://my-bucket/cloudquery-csv/aws_ec2_instances/dt={DAY}/OBJECT.csv -"
             assert source in copy
-            psql(copy.replace(source, f"cat {file}"))
+            psql(copy.replace(source, f"cat {shutil.copy(file, readable)}"))
         assert sorted(tuple(row.split("|")) for row in psql(latest).splitlines()) == LATEST
         notes = json.loads(psql("SELECT json_agg(DISTINCT coalesce(note, 'NULL')) FROM aws_ec2_instances"))
         assert set(notes) == {"NULL" if note is None else note for note in NOTES}
 
 
 @contextmanager
-def postgresql() -> Iterator[Any]:
-    """Run a server on a socket of its own; gives what runs a script in psql and returns its output."""
+def postgresql() -> Iterator[tuple[Any, Path]]:
+    """Run a server on a socket of its own; gives what runs a script in psql, and a folder that the server can read."""
     assert POSTGRESQL is not None
     user = "postgres" if getpass.getuser() == "root" else None  # it refuses to run as root
     folder = Path(tempfile.mkdtemp())
@@ -165,7 +165,7 @@ def postgresql() -> Iterator[Any]:
         run("pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-o", options, "-w", "start")
         try:
             flags = ["-h", str(folder), "-U", "postgres", "-qAt", "-v", "ON_ERROR_STOP=1"]
-            yield lambda script: run("psql", *flags, text=script)
+            yield lambda script: run("psql", *flags, text=script), folder
         finally:
             run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
     finally:

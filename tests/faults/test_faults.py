@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from cloudquery_s3.errors import StoreError
+from cloudquery_s3.stores.s3_settings import MIB
 from faults.delivery import FORMATS, LARGE, LEFT_OPEN, MAY_BE_THERE, RETRY, SMALL, ReopeningPause, Way
 from faults.proxy import Fault, FaultProxy, Plan, fault_proxy
 from s3_servers import moto, real_server  # noqa: F401 -- fixtures
@@ -124,10 +125,11 @@ def way(proxy: FaultProxy, server: S3Server, case: Case) -> Way:
     )
 
 
-def run(server: S3Server, case: Case) -> None:
-    """Deliver under the case's fault, and hold the outcome against the bucket."""
+def run(server: S3Server, case: Case, **options: Any) -> None:
+    """Deliver under the case's fault, and hold the outcome against the bucket; `options` are added to the spec."""
     with fault_proxy(server.endpoint, *case.plans) as proxy:
         used = way(proxy, server, case)
+        used.options.update(options)
         delivery = used.deliver(SMALL if case.operation == "PutObject" else LARGE)
     assert proxy.injected[case.operation] >= 1
     delivers = case.delivers and not (case.must_be_looked_at and server.name == "rclone")
@@ -151,6 +153,18 @@ def credentials(real_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_fault_loses_nothing(real_server: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
     """OK: every row once, in whole objects. Not OK: whole objects, no upload open, and a report of what exists."""
     run(real_server, case)
+
+
+@pytest.mark.parametrize("case", SOME[::6], ids=str)
+def test_a_fault_loses_nothing_of_sized_partitions(real_server: S3Server, case: Case) -> None:  # noqa: F811
+    """The same of some faults with partitions by a column, and objects that end by their size where parts are sent."""
+    column = "n" if case.operation == "PutObject" else "none"
+    run(
+        real_server,
+        case,
+        path=f"{{{{TABLE}}}}/{{{{COLUMN:{column}}}}}/{{{{UUID}}}}.{{{{FORMAT}}}}",
+        object_size=11 * MIB,
+    )
 
 
 @pytest.mark.slow

@@ -48,6 +48,13 @@ def test_old_syncs_go(lake: Callable[..., Lake]) -> None:
     assert expire(one) == Deleted()
 
 
+def test_objects_of_tables_never_go(lake: Callable[..., Lake]) -> None:
+    """A spec with Iceberg tables expires nothing: the tables have the objects, whatever manifests say."""
+    one = lake(format="parquet", iceberg={"catalog": {"type": "glue"}})
+    with pytest.raises(PublicationError, match="Iceberg tables"):
+        expire(one)
+
+
 def test_superseded_writes_go(lake: Callable[..., Lake]) -> None:
     """The objects of a retried Write go from a sync that stays."""
     one = lake()

@@ -18,17 +18,21 @@ from cloudquery_s3.commands.report import JsonReport, PolicyReport, Report, Text
 from cloudquery_s3.commands.spec_file import files_of, read_document, read_file, sections
 from cloudquery_s3.errors import PluginError, SpecError
 from cloudquery_s3.spec.aws_names import bucket_faults, region_faults, unsupported_kinds
-from cloudquery_s3.spec.path_advice import likely_clashes
+from cloudquery_s3.spec.path_advice import likely_clashes, many_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloudquery_s3.commands.destinations import Contents, PluginSpec
     from cloudquery_s3.commands.spec_file import Document
+    from cloudquery_s3.object_key import PartitionField
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.spec.model import Options
 
 EXAMPLE_TABLE: Final = "aws_ec2_instances"
+_EXAMPLES: Final = {"region": "eu-west-1", "account_id": "123456789012"}
+"""Values of columns that many tables have, for keys with partitions."""
+
 _STANDARD_INPUT: Final = "-"
 _OTHER_STORES: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 """Variables that name the endpoint of another store, where the spec does not."""
@@ -139,8 +143,8 @@ def _check_one(file: str, found: PluginSpec, report: Report, *, table: str, conn
     problems = found.problems + [str(problem) for problem in of_spec if not found.awaits_variable(problem.field)]
     for problem in problems:
         report.problem(where, problem)
-    likely = likely_clashes(diagnosis.options.path) if diagnosis.options else ()
-    for warning in (*found.warnings, *diagnosis.warnings, *likely):
+    path = diagnosis.options.path if diagnosis.options else ""
+    for warning in (*found.warnings, *diagnosis.warnings, *likely_clashes(path), *many_partitions(path)):
         report.warning(where, warning)
     if problems or diagnosis.spec is None:
         return
@@ -167,10 +171,27 @@ def _place_faults(options: Options | None, environment: Mapping[str, str]) -> It
 def _keys(spec: Spec, *, table: str, sync_id: str) -> dict[str, str]:
     template = spec.path_template(sync_id=sync_id)
     now = datetime.now(UTC)
-    keys = {f"an object of table {table}": template.render(table, file_id=str(uuid.uuid4()), now=now)}
+    what = f"an object of table {table}"
+    keys = {}
+    if template.partition_fields:
+        values = [_example(field, now) for field in template.partition_fields]
+        named = ", ".join(
+            f"{field.name} {value}" for field, value in zip(template.partition_fields, values, strict=True)
+        )
+        keys[f"{what} with {named}"] = template.render(table, file_id=str(uuid.uuid4()), now=now, partition=values)
+        what += " without values"
+    keys[what] = template.render(table, file_id=str(uuid.uuid4()), now=now)
     if spec.test_write:
         keys["the test object"] = template.render("TEST_TABLE", file_id="TEST_UUID", now=now)
     return {what: f"s3://{spec.bucket}/{key}" for what, key in keys.items()}
+
+
+def _example(field: PartitionField, now: datetime) -> str:
+    """Return a value that a partition could have."""
+    if field.kind == "COLUMN":
+        return _EXAMPLES.get(field.column, f"some-{field.column}")
+    formats = {"DATE": "%Y-%m-%d", "YEAR": "%Y", "MONTH": "%m", "DAY": "%d", "HOUR": "%H"}
+    return now.strftime(formats[field.kind])
 
 
 def _connect(spec: Spec, sync_id: str) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloudquery_s3.formats.columns.conversion import Conversion, conversion_of, converted
-from cloudquery_s3.formats.columns.json_keys import ODD_KEY, ODD_NUMBER, NotJsonError, rewritten
+from cloudquery_s3.formats.columns.json_keys import ODD_NUMBER, NotJsonError, rewritten
+from cloudquery_s3.formats.columns.key_search import key_flags
 from cloudquery_s3.formats.columns.normalise import Normaliser
 from cloudquery_s3.formats.columns.per_schema import PerSchema
 from cloudquery_s3.formats.text.json_cells import HALF_SURROGATES
@@ -88,21 +88,26 @@ def _rewritten_cells(cells: pa.Array, count_altered: CountAltered) -> pa.Array:
     texts, changed = utf8_text(cells)
     count_altered(NOT_UTF8, changed)
     documents: list[bytes | None] = []
-    totals: Counter[str] = Counter()
+    not_json = renamed = dropped = mended = 0
     octets = texts.cast(pa.large_binary())
-    flags = [pc.match_substring_regex(octets, odd).to_pylist() for odd in (ODD_KEY, ODD_NUMBER)]
-    for cell, odd_keys, odd_numbers in zip(octets.to_pylist(), *flags, strict=True):
+    keys = key_flags(octets)
+    flags = (keys.odd.tolist(), keys.alike.tolist(), pc.match_substring_regex(octets, ODD_NUMBER).to_pylist())
+    for cell, odd, alike, odd_numbers in zip(octets.to_pylist(), *flags, strict=True):
         if cell is None:
             documents.append(None)
             continue
         try:
-            new = rewritten(cell, odd_keys=odd_keys, odd_numbers=odd_numbers)
+            new = rewritten(cell, odd_keys=odd, alike_keys=alike, odd_numbers=odd_numbers)
         except NotJsonError:
-            totals[_NOT_JSON] += 1
+            not_json += 1
             documents.append(cell)
             continue
         documents.append(new.text)
-        totals.update({_RENAMED: new.renamed, _COLLISION: new.dropped, HALF_SURROGATES: new.mended})
-    for reason, count in totals.items():
-        count_altered(reason, count)
+        renamed += new.renamed
+        dropped += new.dropped
+        mended += new.mended
+    count_altered(_NOT_JSON, not_json)
+    count_altered(_RENAMED, renamed)
+    count_altered(_COLLISION, dropped)
+    count_altered(HALF_SURROGATES, mended)
     return pa.array(documents, pa.large_binary()).cast(cells.type, safe=False)

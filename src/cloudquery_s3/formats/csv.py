@@ -66,9 +66,9 @@ class _CsvEncoder:
         pass
 
     def _lines(self, batch: pa.RecordBatch) -> list[Chunk]:
-        rows = self._rows.normalise(batch, self._alterations)
-        self._tally.add(rows)
-        return self._rows.lines(rows, self._alterations)
+        columns = self._rows.normalise(batch, self._alterations).columns
+        self._tally.add(self._rows.names, columns, batch.num_rows)
+        return self._rows.lines(columns, self._alterations, batch.num_rows)
 
     def _header(self) -> list[Chunk]:
         if not self._header_due:
@@ -83,17 +83,17 @@ class _Rows:
     def __init__(self, delimiter: str, separator: str, schema: pa.Schema) -> None:
         self.normalise = Normaliser(schema)
         fields = list(self.normalise.schema)
+        self.names = self.normalise.schema.names
         self._renderers = Renderers(fields, partial(csv_renderer, delimiter=ord(delimiter), separator=separator))
-        names = quoted_where_needed(pa.array(self.normalise.schema.names, pa.string()), ord(delimiter))
+        names = quoted_where_needed(pa.array(self.names, pa.string()), ord(delimiter))
         self.header = f"{delimiter.join(whole_text(names).to_pylist())}\n".encode()
         self._between = ["", *[delimiter] * (len(fields) - 1), "\n"]
         # in a table of one column NULL must not be written as nothing: a blank line is no row
         self._null = '""' if len(fields) == 1 else ""
 
-    def lines(self, batch: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
-        """Render a normalised batch."""
-        names = batch.schema.names
-        if not names:
-            return [b"\n" * batch.num_rows]
-        cells = self._renderers(batch.columns, [alterations.of(name) for name in names])
-        return joined_bytes(cells, self._between, self._null, batch.num_rows)
+    def lines(self, columns: Sequence[pa.Array], alterations: Alterations, rows: int) -> list[Chunk]:
+        """Render the columns of a normalised batch."""
+        if not columns:
+            return [b"\n" * rows]
+        cells = self._renderers(columns, [alterations.of(name) for name in self.names])
+        return joined_bytes(cells, self._between, self._null, rows)

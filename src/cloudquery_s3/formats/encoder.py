@@ -91,10 +91,10 @@ class Tally:
         self._rows = 0
         self._nulls: Counter[str] = Counter()
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Count a batch of core types (`normalise`): Arrow keeps the number of NULLs with each column."""
-        self._rows += batch.num_rows
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+    def add(self, names: Sequence[str], columns: Sequence[pa.Array], rows: int) -> None:
+        """Count the rows of columns of core types (`normalise`): Arrow keeps the number of NULLs with each column."""
+        self._rows += rows
+        for name, column in zip(names, columns, strict=True):
             self._nulls[name] += column.null_count
 
     def file(self, chunks: list[Chunk]) -> EncodedFile:

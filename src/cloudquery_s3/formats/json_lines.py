@@ -64,9 +64,9 @@ class _JsonLinesEncoder:
     def _lines(self, batch: pa.RecordBatch) -> list[Chunk]:
         if not same_columns(self._rows.schema, batch.schema):
             self._rows = self._rows_of(batch.schema)
-        rows = self._rows.normalise(batch, self._alterations)
-        self._tally.add(rows)
-        return self._rows.lines(rows, self._alterations)
+        columns = self._rows.normalise(batch, self._alterations).columns
+        self._tally.add(self._rows.names, columns, batch.num_rows)
+        return self._rows.lines(columns, self._alterations, batch.num_rows)
 
 
 class _Rows:
@@ -79,16 +79,16 @@ class _Rows:
             conversion_of(field, json_as_text) if as_text else Conversion(field, None)
             for field in self.normalise.schema
         ]
+        self.names = self.normalise.schema.names
         self._converts = [column.convert for column in columns]
         self._fields = pa.schema([column.field for column in columns])
         self._objects = ObjectText(list(self._fields), style, end="}\n")
 
-    def lines(self, batch: pa.RecordBatch, alterations: Alterations) -> list[Chunk]:
-        """Render a normalised batch."""
+    def lines(self, columns: list[pa.Array], alterations: Alterations, rows: int) -> list[Chunk]:
+        """Render the columns of a normalised batch."""
         if any(self._converts):
-            batch = converted(batch.columns, self._fields, self._converts, alterations)
-        counters = [alterations.of(name) for name in self._fields.names]
-        return self._objects.bytes(batch.columns, counters, batch.num_rows)
+            columns = converted(columns, self._fields, self._converts, alterations).columns
+        return self._objects.bytes(columns, [alterations.of(name) for name in self.names], rows)
 
 
 def json_as_text(field: pa.Field) -> Conversion | None:

@@ -107,9 +107,14 @@ def load_expiries(bucket: Bucket, spec: Spec, *, keep: int | None, before: str |
     """Return what goes from a bucket; see `expiries`.
 
     Raises:
-        PublicationError: the spec writes no manifests, or what is at a manifest's key is none.
+        PublicationError: the spec writes no manifests, or what is at a manifest's key is none; or Iceberg tables, which
+            manifests know nothing of, have the objects.
         StoreError: the bucket could not be read.
     """
+    if spec.iceberg is not None:
+        raise PublicationError(
+            "the objects are those of Iceberg tables, which would lose them: let the catalogue expire snapshots instead"
+        )
     syncs = load_syncs(bucket, spec)
     return expiries(syncs, keep=keep, before=before, told=_told(bucket, spec, syncs))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from cloudquery_s3.object_key import PARTITION_PLACEHOLDERS, PLACEHOLDER_PATTERN, PLACEHOLDERS
+from cloudquery_s3.object_key import PARTITION_PLACEHOLDERS, PLACEHOLDER_PATTERN, PLACEHOLDERS, partition_fields
 from cloudquery_s3.spec.decode import quoted, suggestion
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ COMMON_COLUMNS: Final = (
     *("account_id", "arn", "created_at", "date", "id", "name", "region", "status", "tags", "type", "updated_at"),
 )
 """Columns that many of CloudQuery's tables have, for `check`, which sees no table."""
+
+_ROW_ID: Final = "_cq_id"
+"""The one column of which it is known, whatever the table, that it is another in every row."""
 
 _IN_BRACES: Final = re.compile(r"\{\{[^{}]*\}\}")
 _TABLE_NAME: Final = re.compile(r"\{\{TABLE(?:_HYPHEN)?\}\}")
@@ -79,6 +82,16 @@ def likely_clashes(path: str) -> Iterator[str]:
             f"path: the segment {quoted(segment)} has the name of a column that many tables have ({column}): many "
             "readers show the folder's value in place of the column's; rename the segment, such as date= to dt="
         )
+
+
+def many_partitions(path: str) -> Iterator[str]:
+    """Yield that a column of a path is another in every row, where that is known: a line that begins with `path:`."""
+    for field in partition_fields(path):
+        if field.kind == "COLUMN" and field.column == _ROW_ID:
+            yield (
+                f"path: column {quoted(field.column)} is another in every row: each row would have an object of its "
+                "own, and more than 10,000 fail the table; partition by a column with few values"
+            )
 
 
 def _clashes(path: str, columns: Iterable[str]) -> Iterator[tuple[str, str]]:

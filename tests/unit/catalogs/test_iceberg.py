@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -135,6 +135,34 @@ def test_objects_of_every_type(lake: LakeFolder) -> None:
     lake.publish(lake.put(sync_rows([1], schema=schema, **{name: value for name, (_, value) in values.items()})))
     (found,) = lake.table().scan().to_arrow().to_pylist()
     assert {name: found[name] for name in values} == {name: value for name, (_, value) in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pa.string(), "x" * 100_000),
+        (pa.string(), "\U0010ffff" * 20),
+        (pa.string(), ""),
+        (pa.string(), None),
+        (pa.binary(), b"\xff" * 20),
+        (pa.float64(), float("nan")),
+        (pa.float64(), float("-inf")),
+        (pa.decimal128(38, 0), Decimal(10**38 - 1)),
+        (pa.date32(), date(9999, 12, 31)),
+        (pa.list_(pa.string()), ["x" * 100_000]),
+        (pa.struct([("x", pa.string())]), {"x": None}),
+    ],
+)
+def test_values_without_bounds(lake: LakeFolder, kind: pa.DataType, value: Any) -> None:
+    """A column whose bounds are missing or cut is read all the same, and its rows are found and deleted by others."""
+    schema = schema_of("t", pa.field("v", kind))
+    lake.publish(
+        lake.put(sync_rows([1], schema=schema, v=value)), lake.put(sync_rows([2], source="two", schema=schema))
+    )
+    found = lake.table().scan(row_filter="n == 1").to_arrow()["v"].to_pylist()
+    assert str(found) == str([value])
+    lake.publish(deletes=[DeleteStale("t", "one", moment(2))])
+    assert lake.column() == [2]
 
 
 def test_types_that_iceberg_lacks(lake: LakeFolder) -> None:

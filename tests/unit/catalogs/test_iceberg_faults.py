@@ -14,7 +14,6 @@ from pyiceberg.exceptions import (
     CommitFailedException,
     CommitStateUnknownException,
     ForbiddenError,
-    RESTError,
     ServiceUnavailableError,
 )
 
@@ -83,9 +82,7 @@ ERRORS = [
     CommitFailedException("conflict"),
     CommitStateUnknownException("500"),
     ServiceUnavailableError("503"),
-    RESTError("502"),
     ConnectionError("reset by peer"),
-    TimeoutError("timed out"),
 ]
 STALE = [DeleteStale("t", "one", datetime(2026, 11, 2, 9, 8, 34, 503633, tzinfo=UTC))]
 

@@ -41,6 +41,27 @@ def test_table_option(tmp_path: Path) -> None:
     assert "s3://b/my-table/" in program.run("check", spec, "--table", "my_table").output
 
 
+def test_keys_with_partitions(tmp_path: Path) -> None:
+    """Of a path with columns, a key with values is shown, and one of rows that have none."""
+    path = "{{TABLE}}/r={{COLUMN:region}}/d={{DATE:created_at}}/x={{COLUMN:x}}/{{UUID}}"
+    said = check(tmp_path, destination(written(path=path)))
+    assert said.status == 0
+    assert re.search(
+        r"s3://b/aws_ec2_instances/r=eu-west-1/d=\d{4}-\d\d-\d\d/x=some-x/[0-9a-f-]{36}$", said.output, re.MULTILINE
+    )
+    nowhere = "__HIVE_DEFAULT_PARTITION__"
+    assert f"s3://b/aws_ec2_instances/r={nowhere}/d={nowhere}/x={nowhere}/" in said.output
+
+
+@pytest.mark.parametrize(("column", "warnings"), [("_cq_id", 1), ("arn", 0), ("name", 0), ("_cq_source_name", 0)])
+def test_partitions_that_are_surely_many(column: str, warnings: int, tmp_path: Path) -> None:
+    """A column that is another in every row is warned of as a partition; of others nothing is known."""
+    said = check(tmp_path, destination(written(path=f"{{{{TABLE}}}}/{{{{COLUMN:{column}}}}}/{{{{UUID}}}}")))
+    assert said.status == 0
+    found = [warning for warning in said.findings("warning") if "is another in every row" in warning]
+    assert len(found) == warnings
+
+
 def test_everything_at_once(tmp_path: Path) -> None:
     """All problems are said, around the plugin's spec and in it, and the exit code is 1."""
     spec = written(bucket=LEFT_OUT, path="/x", acl="open", batch_timeout="soon", part_size="5", nonsense=1)

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloudquery_s3.formats.athena import Athena
-from cloudquery_s3.formats.columns.json_keys import NotJsonError, plain_key, rewritten
+from cloudquery_s3.formats.columns.json_keys import NotJsonError, rewritten
+from cloudquery_s3.formats.columns.key_search import plain_key
 from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.formats.json_lines import JsonLines
 from cloudquery_s3.formats.parquet import Parquet

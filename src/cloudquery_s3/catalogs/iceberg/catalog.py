@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from functools import cached_property
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from cloudquery_s3.spec import Spec
+
+logging.getLogger("pyiceberg").setLevel(logging.ERROR)  # it warns of each column without bounds in each file
 
 NAME: Final = "cloudquery"
 """The catalogue's name to pyiceberg, so that its own configuration (`PYICEBERG_CATALOG__CLOUDQUERY__…`) counts, too."""

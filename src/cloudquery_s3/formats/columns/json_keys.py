@@ -5,23 +5,19 @@ Source: docs/compatibility.md, "File contents": what the reference loses on the 
 
 from __future__ import annotations
 
-import functools
 import json
-import re
 from typing import Any, Final, NamedTuple, NoReturn
 
 import msgspec
 import orjson
 
+from cloudquery_s3.formats.columns.key_search import plain_key
 from cloudquery_s3.formats.text.json_cells import without_half_surrogates
-
-ODD_KEY: Final = r'\\"|"[^"]*[^0-9A-Za-z_"][^"]*"\s*:'
-"""Found (by RE2) in every document that has a key to rewrite, and in some others."""
 
 ODD_NUMBER: Final = r"(?:^|[:\[,])\s*(?:-0|-?[0-9]+[.eE]|-?[0-9]{19})"
 """Found (by RE2) in every document with a number whose text a parser may change, and in some others."""
 
-_OUTSIDE: Final = re.compile(r"[^0-9A-Za-z_]", re.ASCII)
+_SEPARATORS_LEAD: Final = 0xE2
 _SEPARATORS: Final = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
 
 
@@ -45,13 +41,9 @@ class Rewritten(NamedTuple):
     mended: bool = False
 
 
-@functools.lru_cache(maxsize=8192)
-def plain_key(key: str) -> str:
-    """Return a key as Athena reads it: each character other than an ASCII letter, digit or underscore becomes `_`."""
-    return _OUTSIDE.sub("_", key)
-
-
-def rewritten(document: bytes, *, odd_keys: bool = True, odd_numbers: bool = True) -> Rewritten:
+def rewritten(
+    document: bytes, *, odd_keys: bool = True, alike_keys: bool = True, odd_numbers: bool = True
+) -> Rewritten:
     """Return a JSON document with plain keys.
 
     Numbers keep their text, strings their characters (but a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD).
@@ -60,8 +52,9 @@ def rewritten(document: bytes, *, odd_keys: bool = True, odd_numbers: bool = Tru
 
     Args:
         document: UTF-8.
-        odd_keys: False promises that `ODD_KEY` is not found in it; this only saves time.
-        odd_numbers: likewise for `ODD_NUMBER`.
+        odd_keys: False promises that no key needs rewriting (`key_flags`); this only saves time.
+        alike_keys: False promises that no two of its keys become one, or differ in case alone; likewise.
+        odd_numbers: False promises that `ODD_NUMBER` is not found in it; likewise.
 
     Raises:
         NotJsonError: it is none.
@@ -79,7 +72,7 @@ def rewritten(document: bytes, *, odd_keys: bool = True, odd_numbers: bool = Tru
         return _rewritten_exactly(document)
     # parsing drops what a later equal key replaces: a text as long as before tells that nothing went
     whole = len(text) == len(document) or len(text) == len(msgspec.json.format(document, indent=-1))
-    if whole and not _has_keys_of_two_cases(text):
+    if whole and not (alike_keys and _has_keys_of_two_cases(text)):
         return Rewritten(_escaped(text), renamed)
     return _rewritten_exactly(document)
 
@@ -140,6 +133,8 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _escaped(text: bytes) -> bytes:
+    if _SEPARATORS_LEAD not in text:  # one byte is looked for much faster than several
+        return text
     for separator, escape in _SEPARATORS:
         if separator in text:
             text = text.replace(separator, escape)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloudquery_s3.committed import FileStatistics
+from cloudquery_s3.formats.columns.per_schema import PerSchema
 from cloudquery_s3.formats.encoder import EncodedFile, unwritable
 from cloudquery_s3.formats.parquet.bloom_filters import bloom_filter_options
-from cloudquery_s3.formats.parquet.columns import FileColumns
+from cloudquery_s3.formats.parquet.columns import FileColumns, TableColumns
 from cloudquery_s3.formats.parquet.dictionaries import dictionary_columns
-from cloudquery_s3.formats.parquet.metadata import key_value_metadata
 from cloudquery_s3.formats.parquet.types import TypeRules, has_uint32
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ class Parquet:
         self._options = _WriterOptions(
             version, max_row_group_length, compression, compression_level, tuple(bloom_filters)
         )
-        self._rules = TypeRules(nanoseconds=_WRITER_VERSIONS[version] == "2.6", portable=portable)
+        rules = TypeRules(nanoseconds=_WRITER_VERSIONS[version] == "2.6", portable=portable)
+        self._columns = PerSchema(partial(TableColumns, rules))
 
     def encoder(self, schema: pa.Schema, alterations: Alterations) -> ParquetEncoder:
         """Return the encoder of one new object."""
-        columns = FileColumns(schema, self._rules, alterations)
-        return ParquetEncoder(schema, columns, self._options)
+        return ParquetEncoder(self._columns(schema), self._options, alterations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,10 @@ class ParquetEncoder:
     nor when an encoder is dropped.
     """
 
-    def __init__(self, schema: pa.Schema, columns: FileColumns, options: _WriterOptions) -> None:
-        self._columns = columns
+    def __init__(self, table: TableColumns, options: _WriterOptions, alterations: Alterations) -> None:
+        self._columns = FileColumns(table, alterations)
         self._options = options
-        self._metadata = key_value_metadata(schema)
+        self._metadata = table.metadata
         self._sink = _ChunkSink()
         self._footers: list[pq.FileMetaData] = []
         self._writer: pq.ParquetWriter | None = None

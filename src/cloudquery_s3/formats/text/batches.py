@@ -28,8 +28,7 @@ def rebatched(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
-        full = rows >= _ROWS or size >= _BYTES or _refers(batch.schema)
-        if waiting and (full or not same_columns(waiting[0].schema, batch.schema)):
+        if waiting and (rows >= _ROWS or size >= _BYTES or not _joins(waiting, batch)):
             yield from _divided(waiting, rows, size)
             waiting, rows, size = [], 0, 0
         waiting.append(batch)
@@ -37,6 +36,11 @@ def rebatched(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         size += _size(batch)
     if waiting:
         yield from _divided(waiting, rows, size)
+
+
+def _joins(waiting: list[pa.RecordBatch], batch: pa.RecordBatch) -> bool:
+    """Tell whether a batch may be put together with those that wait: where several do, they are known not to refer."""
+    return same_columns(waiting[0].schema, batch.schema) and (len(waiting) > 1 or not _refers(batch.schema))
 
 
 def _refers(fields: Iterable[pa.Field]) -> bool:

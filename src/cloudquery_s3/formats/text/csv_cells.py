@@ -169,7 +169,9 @@ def _needing(texts: pa.Array, offsets: Offsets, octets: Octets, doubled: Flags |
         rest &= valid
     if rest.any():
         needed |= rest & _begins_or_ends_badly(offsets, octets, lengths)
-        _add_breaking(needed, rest, texts, delimiter)
+        if not rest.all():
+            offsets, octets = spans(texts.filter(pa.array(rest)))
+        needed[rest] |= _breaking(offsets, octets, delimiter)
     return needed
 
 
@@ -191,15 +193,12 @@ def all_quoted(texts: pa.Array, inner_quotes: Offsets) -> pa.Array:
     return text(ends, buffer, validity(texts))
 
 
-def _add_breaking(needed: Flags, rest: Flags, texts: pa.Array, delimiter: int) -> None:
-    """Mark those of the `rest` that hold the delimiter or a line break."""
-    some = texts if rest.all() else texts.filter(pa.array(rest))
-    offsets, octets = spans(some)
+def _breaking(offsets: Offsets, octets: Octets, delimiter: int) -> Flags:
+    """Return which cells, of which none is empty, hold the delimiter or a line break."""
     marks = octets == delimiter
     if int(octets.min()) <= _CARRIAGE_RETURN:
         marks |= (octets == _CARRIAGE_RETURN) | (octets == _LINE_FEED)
-    if marks.any():
-        needed[rest] |= rows_with(marks, offsets)
+    return rows_with(marks, offsets) if marks.any() else np.zeros(len(offsets) - 1, np.bool_)
 
 
 def _begins_or_ends_badly(offsets: Offsets, octets: Octets, lengths: Offsets) -> Flags:
@@ -208,12 +207,12 @@ def _begins_or_ends_badly(offsets: Offsets, octets: Octets, lengths: Offsets) ->
     if not len(octets):
         return bad
     # an empty last cell would begin behind the end, an empty first one end before the beginning
-    rows = np.flatnonzero(_MAY_OPEN[octets[np.minimum(offsets[:-1], len(octets) - 1)]])
+    rows = np.flatnonzero(_MAY_OPEN.take(octets.take(offsets[:-1], mode="clip")))
     if len(rows):
         one, two, three = (_letter(offsets, octets, rows, offsets[:-1][rows] + index) for index in range(3))
         markers = (one == ord("\\")) & np.isin(two, list(b".N")) & (lengths[rows] == 2)  # noqa: PLR2004 - two letters
         bad[rows] = _BLANKS[one] | _is_blank_pair(one, two) | _is_blank_triple(one, two, three) | markers
-    rows = np.flatnonzero(_MAY_CLOSE[octets[np.maximum(offsets[1:], 1) - 1]])
+    rows = np.flatnonzero(_MAY_CLOSE.take(octets.take(offsets[1:] - 1, mode="clip")))
     if len(rows):
         one, two, three = (_letter(offsets, octets, rows, offsets[1:][rows] - index) for index in (1, 2, 3))
         bad[rows] |= _BLANKS[one] | _is_blank_pair(two, one) | _is_blank_triple(three, two, one)
