@@ -42,3 +42,13 @@ def lake(server: s3_servers.S3Server) -> Iterator[Callable[..., Lake]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def lake_on_rgw() -> Iterator[Lake]:
+    """A destination with manifests on RGW."""
+    with s3_servers.rgw_server() as running, mock.patch.dict(os.environ, running.environment()):
+        bucket = running.new_bucket()
+        one = Lake(bucket, {"manifest": {}, **in_bucket(bucket)})
+        yield one
+        one.close()
