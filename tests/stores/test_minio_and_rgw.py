@@ -10,7 +10,7 @@ from captured import capture_logs
 from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import CredentialsError, StoreError
 from cloudquery_s3.stores.s3 import S3Store
-from cloudquery_s3.stores.s3_settings import MIB, S3Settings
+from cloudquery_s3.stores.s3_settings import MIB, AssumedRole, S3Settings
 from s3_servers import DOMAIN, KMS_KEY, REGION, Bucket, S3Server, minio, minio_server, only_with_rgw_16, rgw, rgw_server
 from wire_server import NoPause, self_signed
 
@@ -119,3 +119,12 @@ def test_wrong_keys_are_named(server: S3Server, monkeypatch: pytest.MonkeyPatch,
     )
     with pytest.raises(CredentialsError, match=r"correct the (access|secret) key"):
         write(Bucket(wrong, bucket.name), monkeypatch)
+
+
+def test_a_role_by_the_sts_of_rgw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the session of a role that the store's own STS has given, objects of one request and of parts are stored."""
+    with rgw_server(role="S3Access") as server:
+        bucket = server.new_bucket()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.endpoint)
+        assert write(bucket, monkeypatch, role=AssumedRole("arn:aws:iam:::role/S3Access")) == []
+        assert bucket.objects() == BODIES
