@@ -8,7 +8,7 @@ VERSITYGW_VERSION := v1.8.0
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 H2SPEC_VERSION := v2.2.1
 
-.PHONY: help demo bench test test-slow check lint types imports conformance s3-server minio readers rest-catalog h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
+.PHONY: help demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,12 @@ minio: .tools/minio-$(MINIO_VERSION) ## build MinIO, which the slow store tests 
 .tools/minio-$(MINIO_VERSION):
 	GOBIN=$(CURDIR)/.tools go install github.com/minio/minio@$(MINIO_VERSION)
 	@touch $@
+
+RGW_PROGRAMS := ceph ceph-mon ceph-osd radosgw radosgw-admin
+
+rgw: ## check that Ceph's RGW is installed, which the slow store tests use as well, and name its packages if not
+	@for program in $(RGW_PROGRAMS); do command -v $$program >/dev/null || { \
+	  echo "there is no $$program: apt-get install --no-install-recommends ceph-common ceph-mon ceph-osd radosgw" >&2; exit 1; }; done
 
 readers: $(STAMP) ## install what reads objects beside DuckDB, for tests of docs/loading.md (1.3 GB)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group readers

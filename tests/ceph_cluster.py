@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from server_programs import START_TIMEOUT_S, find_program, free_port, running
 
@@ -39,9 +40,17 @@ class Cluster:
             raise RuntimeError(f"{program} {arguments[0]} ended with {ended.returncode}: {ended.stderr}")
 
     def add_user(self, access_key: str, secret_key: str) -> None:
-        """Create a user of S3."""
+        """Create the user `test` of S3."""
         keys = ["--access-key", access_key, "--secret-key", secret_key]
         self.run("radosgw-admin", "user", "create", "--uid", "test", "--display-name", "test", *keys)
+
+    def add_role(self, name: str) -> None:
+        """Create a role that the user may assume, and that may do everything in S3."""
+        trust = {"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam:::user/test"]}, "Action": ["sts:AssumeRole"]}
+        rights = {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}
+        role = ["--role-name", name]
+        self.run("radosgw-admin", "role", "create", *role, "--path", "/", "--assume-role-policy-doc", _policy(trust))
+        self.run("radosgw-admin", "role-policy", "put", *role, "--policy-name", "all", "--policy-doc", _policy(rights))
 
     def gateway(self, port: int) -> AbstractContextManager[None]:
         """Run RGW, which the configuration has listen on that port."""
@@ -71,6 +80,10 @@ def ceph_cluster(options: Mapping[str, str]) -> Iterator[Cluster]:
             cluster.run("ceph-osd", "--mkfs", "--id", "0", "--osd-uuid", identity)
             with running(cluster.command("ceph-osd", "-f", "--id", "0")):
                 yield cluster
+
+
+def _policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _settings(folder: Path, monitor: str) -> dict[str, str]:

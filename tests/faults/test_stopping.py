@@ -25,7 +25,7 @@ import rows
 from faults.delivery import by_table, read, text_batch
 from faults.proxy import Fault, FaultProxy, Plan, fault_proxy
 from lake import in_bucket
-from s3_servers import real_server  # noqa: F401 -- a fixture
+from s3_servers import minio, real_server, rgw  # noqa: F401 -- fixtures
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -41,6 +41,15 @@ ROWS: Final = [text_batch("big", start, 16, 64 << 10) for start in range(0, 320,
 
 GONE_WITHIN_S: Final = 5
 """The CLI kills a plugin that lives longer after SIGINT."""
+
+
+@pytest.fixture(
+    params=["real_server", pytest.param("minio", marks=pytest.mark.slow), pytest.param("rgw", marks=pytest.mark.slow)]
+)
+def server(request: pytest.FixtureRequest) -> S3Server:
+    """Each server in turn."""
+    running: S3Server = request.getfixturevalue(request.param)
+    return running
 
 
 @dataclass
@@ -102,9 +111,9 @@ HELD_PART: Final = Plan("UploadPart", Fault.HELD, 2)
 
 @pytest.mark.parametrize("released", [True, False], ids=["slow store", "hanging store"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_in_mid_upload(real_server: S3Server, number: signal.Signals, released: bool) -> None:  # noqa: F811
+def test_a_signal_in_mid_upload(server: S3Server, number: signal.Signals, released: bool) -> None:
     """After SIGINT or SIGTERM the plugin is gone in time with status 0, and no upload is open, whatever hangs."""
-    with stage(real_server, HELD_PART) as at:
+    with stage(server, HELD_PART) as at:
         write = at.write()
         began = time.monotonic()
         at.process.send_signal(number)
@@ -117,9 +126,9 @@ def test_a_signal_in_mid_upload(real_server: S3Server, number: signal.Signals, r
         at.check_nothing_is_left()
 
 
-def test_a_signal_in_mid_put(real_server: S3Server) -> None:  # noqa: F811 -- the fixture's name
+def test_a_signal_in_mid_put(server: S3Server) -> None:
     """SIGTERM while a PutObject hangs ends the plugin in time and leaves no object."""
-    with stage(real_server, Plan("PutObject", Fault.HELD)) as at:
+    with stage(server, Plan("PutObject", Fault.HELD)) as at:
         at.plugin.init({**in_bucket(at.bucket), "endpoint": at.proxy.endpoint, "test_write": False, "batch_size": 1})
         at.plugin.open_write().send(client.insert(rows.batch("a", [1])))
         assert at.proxy.reached.wait(20)
@@ -128,9 +137,9 @@ def test_a_signal_in_mid_put(real_server: S3Server) -> None:  # noqa: F811 -- th
         assert at.bucket.objects() == {}
 
 
-def test_a_signal_lets_whole_objects_land(real_server: S3Server) -> None:  # noqa: F811 -- the fixture's name
+def test_a_signal_lets_whole_objects_land(server: S3Server) -> None:
     """An object that is being committed when SIGTERM comes is finished, whole; rows of open objects are dropped."""
-    with stage(real_server, Plan("PutObject", Fault.HELD)) as at:
+    with stage(server, Plan("PutObject", Fault.HELD)) as at:
         at.plugin.init({**in_bucket(at.bucket, batch_size=2), "endpoint": at.proxy.endpoint, "test_write": False})
         write = at.plugin.open_write()
         write.send(client.insert(rows.batch("a", [1, 2, 3])))
@@ -145,9 +154,9 @@ def test_a_signal_lets_whole_objects_land(real_server: S3Server) -> None:  # noq
 
 
 @pytest.mark.parametrize("how", ["cancel", "close"])
-def test_an_upload_that_the_client_gives_up(real_server: S3Server, how: str) -> None:  # noqa: F811
+def test_an_upload_that_the_client_gives_up(server: S3Server, how: str) -> None:
     """A cancelled Write, or a Close in its middle, takes the upload back; the process is ready for the next Init."""
-    with stage(real_server, HELD_PART) as at:
+    with stage(server, HELD_PART) as at:
         write = at.write()
         if how == "cancel":
             write.call.cancel()
@@ -160,11 +169,11 @@ def test_an_upload_that_the_client_gives_up(real_server: S3Server, how: str) -> 
         at.check_ready()
 
 
-def test_a_client_that_vanishes(real_server: S3Server, tmp_path: Path) -> None:  # noqa: F811 -- the fixture's name
+def test_a_client_that_vanishes(server: S3Server, tmp_path: Path) -> None:
     """A client that is killed in mid-stream leaves no object and no upload; the process is ready for the next Init."""
     payloads = tmp_path / "payloads"
     payloads.write_bytes(pickle.dumps([rows.ipc(batch) for batch in ROWS]))
-    with stage(real_server, HELD_PART) as at:
+    with stage(server, HELD_PART) as at:
         program = Path(__file__).with_name("client_program.py")
         command = [sys.executable, str(program), at.address, json.dumps(at.spec), str(payloads)]
         with subprocess.Popen(command) as vanishing:
@@ -177,9 +186,9 @@ def test_a_client_that_vanishes(real_server: S3Server, tmp_path: Path) -> None: 
         at.check_ready()
 
 
-def test_a_killed_plugin_leaves_nothing_partial(real_server: S3Server) -> None:  # noqa: F811 -- the fixture's name
+def test_a_killed_plugin_leaves_nothing_partial(server: S3Server) -> None:
     """SIGKILL in the middle of an upload leaves no object; the open upload is what the lifecycle rule is for."""
-    with stage(real_server, HELD_PART) as at:
+    with stage(server, HELD_PART) as at:
         at.write()
         at.process.kill()
         at.process.wait()
@@ -189,7 +198,7 @@ def test_a_killed_plugin_leaves_nothing_partial(real_server: S3Server) -> None: 
 
 
 @pytest.mark.cli
-def test_a_killed_cli(real_server: S3Server, tmp_path: Path) -> None:  # noqa: F811 -- the fixture's name
+def test_a_killed_cli(server: S3Server, tmp_path: Path) -> None:
     """When the CLI is killed in the middle of an upload, its plugin takes the upload back and ends."""
     schema = ROWS[0].schema
 
@@ -199,8 +208,8 @@ def test_a_killed_cli(real_server: S3Server, tmp_path: Path) -> None:  # noqa: F
             yield "insert", batch
         proxy.released.wait(60)
 
-    bucket = real_server.new_bucket()
-    with fault_proxy(real_server.endpoint, HELD_PART) as proxy, cli.scripted_source(endless, [schema]) as address:
+    bucket = server.new_bucket()
+    with fault_proxy(server.endpoint, HELD_PART) as proxy, cli.scripted_source(endless, [schema]) as address:
         spec = tmp_path / "spec.yml"
         options = {"no_rotate": True, "path": "{{TABLE}}", "format": "json", "memory_budget": 12 * MIB}
         destination = {**in_bucket(bucket, **options), "endpoint": proxy.endpoint, "test_write": False}

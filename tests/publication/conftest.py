@@ -42,3 +42,14 @@ def lake(server: s3_servers.S3Server) -> Iterator[Callable[..., Lake]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def lake_on_rgw() -> Iterator[Lake]:
+    """A destination with manifests on RGW 16."""
+    s3_servers.only_with_rgw_16()
+    with s3_servers.rgw_server() as running, mock.patch.dict(os.environ, running.environment()):
+        bucket = running.new_bucket()
+        one = Lake(bucket, {"manifest": {}, **in_bucket(bucket)})
+        yield one
+        one.close()

@@ -143,8 +143,8 @@ def test_other_refusals_do_not_blame_the_header(wire: WireServer) -> None:
 
 RACING = [
     pytest.param("versitygw", marks=pytest.mark.server),
-    pytest.param("minio", marks=pytest.mark.slow),
-    pytest.param("rgw", marks=pytest.mark.slow),
+    pytest.param("minio", marks=[pytest.mark.server, pytest.mark.slow]),
+    pytest.param("rgw", marks=[pytest.mark.server, pytest.mark.slow]),
 ]
 
 
@@ -157,9 +157,16 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S
     return running
 
 
+def skip_what_rgw_ignores(server: S3Server, size_bytes: int) -> None:
+    """Skip objects in parts on RGW 16.2, which heeds the condition in PutObject alone (docs/s3-compatible.md)."""
+    if server.name == "rgw" and size_bytes == SIZES["CompleteMultipartUpload"]:
+        pytest.skip("RGW ignores If-None-Match in CompleteMultipartUpload")
+
+
 @pytest.mark.parametrize("size_bytes", SIZES.values())
 def test_a_real_server_keeps_the_first(server: S3Server, size_bytes: int) -> None:
     """A second object at the key of a first is refused, leaves no upload, and replaces it only where it may."""
+    skip_what_rgw_ignores(server, size_bytes)
     bucket = server.new_bucket()
     options = {"create_only": "always", "single_put_max_bytes": 5 * MIB, "path_style": True}
     store = S3Store(S3Settings(bucket=bucket.name, region=REGION, endpoint=server.endpoint, **options))  # type: ignore[arg-type] # shorthand
@@ -177,6 +184,7 @@ def test_a_real_server_keeps_the_first(server: S3Server, size_bytes: int) -> Non
 @pytest.mark.parametrize("size_bytes", SIZES.values())
 def test_a_race_has_one_winner(server: S3Server, size_bytes: int) -> None:
     """Of objects that are written to one key at the same time one is stored, the others fail, and no upload is left."""
+    skip_what_rgw_ignores(server, size_bytes)
     bucket = server.new_bucket()
     options = {"create_only": "always", "single_put_max_bytes": 5 * MIB, "path_style": True}
     store = S3Store(S3Settings(bucket=bucket.name, region=REGION, endpoint=server.endpoint, **options))  # type: ignore[arg-type] # shorthand

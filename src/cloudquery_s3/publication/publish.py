@@ -195,16 +195,24 @@ def _tell_latest(bucket: Bucket, key: str, body: bytes, document: Document) -> L
     """Put a publication at the latest key, unless a newer sync is told there: by compare-and-swap.
 
     Raises:
-        PublicationError: others keep changing it.
+        PublicationError: others keep changing it, or the store does not compare entity tags as S3 does.
     """
+    refused: set[str | None] = set()
     for _ in range(_ATTEMPTS):
         found = bucket.find(key)
         if found is not None and found.body == body:
             return "unchanged"
         if found is not None and _is_newer(parsed_document(key, found.body), document):
             return "newer"
-        if bucket.put(key, body, replacing=found.etag if found else None, content_type=_JSON):
+        replacing = found.etag if found else None
+        if bucket.put(key, body, replacing=replacing, content_type=_JSON):
             return "written"
+        refused.add(replacing)
+    if len(refused) == 1:
+        raise PublicationError(
+            f"{key}: the store refuses to replace this object although nobody has changed it: it does not compare "
+            "If-Match as S3 does; remove the object, and publish again"
+        )
     raise PublicationError(f"{key}: others change it all the time; publish again")
 
 
