@@ -40,7 +40,7 @@ DAYS = [datetime(2026, 11, day, 5, tzinfo=UTC) for day in (20, 21)]
 """Values of the column `at`, one for each half of a region's rows."""
 
 ROWS = 6000
-"""In a table. `n` counts them in the reverse order; `id` is distinct and in no order."""
+"""In a table. `n` counts them in the reverse order; `id` is distinct, in no order; `account` and `number` are text."""
 
 PATH = "{{TABLE}}/r={{COLUMN:region}}/d={{DATE:at}}/{{UUID}}.parquet"
 
@@ -48,7 +48,13 @@ PARTITIONS = len(REGIONS[:-2]) + 1
 """Values of `r`: NULL and the empty text have one in common."""
 
 _SCHEMA = rows.schema(
-    "t", n=pa.int64(), region=pa.string(), at=pa.timestamp("us", "UTC"), id=pa.string(), account=pa.string()
+    "t",
+    n=pa.int64(),
+    region=pa.string(),
+    at=pa.timestamp("us", "UTC"),
+    id=pa.string(),
+    account=pa.string(),
+    number=pa.string(),
 )
 
 
@@ -61,6 +67,7 @@ def table() -> pa.RecordBatch:
         [DAYS[n // len(REGIONS) % 2] for n in numbers],
         [f"id-{n * 7919 % 100_003:06}" for n in numbers],
         [f"{n % 3:012}" for n in numbers],
+        [str(n % 3) for n in numbers],
     ]
     return pa.record_batch(
         [pa.array(cells, field.type) for cells, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA
