@@ -60,7 +60,7 @@ minio: .tools/minio-$(MINIO_VERSION) ## build MinIO, which the slow store tests 
 	GOBIN=$(CURDIR)/.tools go install github.com/minio/minio@$(MINIO_VERSION)
 	@touch $@
 
-readers: $(STAMP) ## install what reads objects beside DuckDB, for tests of docs/loading.md (1.3 GB)
+readers: $(STAMP) ## install what reads objects beside DuckDB, for tests of the guides (1.3 GB)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group readers
 
 h2spec: .tools/h2spec-$(H2SPEC_VERSION) ## build what checks HTTP/2 against its RFCs (needs Go)

@@ -74,11 +74,15 @@ def table() -> pa.RecordBatch:
     )
 
 
-def write(folder: Path, path: str = PATH, **format_spec: Any) -> Path:
-    """Have the plugin's own writer write the table at the keys of a path, and return the table's folder."""
-    file_format = make_format(
-        parsed(format="parquet", sort_by=["n"], format_spec={"compression": "zstd", **format_spec})
-    )
+PARQUET = {"format": "parquet", "format_spec": {"compression": "zstd"}, "sort_by": ["n"]}
+
+
+def write(folder: Path, path: str = PATH, **spec: Any) -> Path:
+    """Have the plugin's own writer write the table at the keys of a path, and return the table's folder.
+
+    It is zstd Parquet, sorted by `n`, if the spec says no other.
+    """
+    file_format = make_format(parsed(**(PARQUET | spec)))
     store = MemoryStore()
 
     async def scenario() -> None:

@@ -39,14 +39,15 @@ COLUMNS = ["n", "region", "at", "id", "account"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The table in the partitions of two columns."""
-    options = {"bloom_filters": ["id"], "max_row_group_length": GROUP}
-    return lake.write(tmp_path_factory.mktemp("lake"), **options)
+    options = {"compression": "zstd", "max_row_group_length": GROUP, "bloom_filters": ["id"]}
+    return lake.write(tmp_path_factory.mktemp("lake"), format_spec=options)
 
 
 @pytest.fixture(scope="module")
 def without_filters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same without Bloom filters."""
-    return lake.write(tmp_path_factory.mktemp("plain"), max_row_group_length=GROUP)
+    options = {"compression": "zstd", "max_row_group_length": GROUP}
+    return lake.write(tmp_path_factory.mktemp("plain"), format_spec=options)
 
 
 def test_what_is_read(folder: Path) -> None:
