@@ -62,6 +62,12 @@ def test_what_is_read(folder: Path) -> None:
         assert numbers == sorted(numbers)
 
 
+def test_one_row_group(tmp_path: Path) -> None:
+    """Without `max_row_group_length` a sorted object is one row group: what reads it finds nothing to skip."""
+    files = list(lake.write(tmp_path).rglob("*.parquet"))
+    assert {pq.read_metadata(file).num_row_groups for file in files} == {1}
+
+
 @pytest.fixture
 def duck() -> Iterator[Any]:
     """A database in memory."""

@@ -97,7 +97,10 @@ def test_polars(values: list[str | None]) -> None:
 
 @pytest.mark.slow
 def test_spark(tmp_path: Path) -> None:
-    """Spark gives many values back: every character that is alone in its byte, and texts of any."""
+    """Spark gives many values back, and Hive's own code escapes and unescapes them as we do.
+
+    They are each character below U+0180, some others, and texts of all of them.
+    """
     dice = random.Random(15)  # noqa: S311 -- no secret
     characters = [chr(number) for number in range(1, 0x180)]
     others = [chr(number) for number in (0x200B, 0x2028, 0xFFFD, 0xFFFE, 0x1D11E, 0x10FFFF)]
@@ -108,4 +111,9 @@ def test_spark(tmp_path: Path) -> None:
     settings = {"spark.sql.sources.partitionColumnTypeInference.enabled": "false"}
     with spark_session(tmp_path, **settings) as spark:
         found = spark.read.schema("n long, r string").parquet(f"file:{folder}").orderBy("n").collect()
+        hive = spark._jvm.org.apache.hadoop.hive.common.FileUtils
+        escaped = [hive.escapePathName(value) for value in written]
+        unescaped = [hive.unescapePathName(escaped_value(value)) for value in written]
     assert [tuple(row) for row in found] == list(enumerate(written))
+    assert escaped == [escaped_value(value) for value in written]
+    assert unescaped == [value or NULL_PARTITION for value in written]
