@@ -66,7 +66,7 @@ rgw: ## check that Ceph's RGW is installed, which the slow store tests use as we
 	@for program in $(RGW_PROGRAMS); do command -v $$program >/dev/null || { \
 	  echo "there is no $$program: apt-get install --no-install-recommends ceph-common ceph-mon ceph-osd radosgw" >&2; exit 1; }; done
 
-readers: $(STAMP) ## install what reads objects beside DuckDB, for tests of docs/loading.md (1.3 GB)
+readers: $(STAMP) ## install what reads objects beside DuckDB, for tests of the guides (1.3 GB)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group readers
 
 h2spec: .tools/h2spec-$(H2SPEC_VERSION) ## build what checks HTTP/2 against its RFCs (needs Go)

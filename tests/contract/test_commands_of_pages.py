@@ -32,6 +32,8 @@ PAGES = [
 SYNC = "5f0bb06c-6b5c-4a35-9dd4-7a0a1e1f7f4b"
 """The id of the sync that the pages tell of."""
 
+DDL_TESTS = "tests/unit/catalogs/test_cli_tables.py"
+
 RUN_HERE = {
     "cloudquery-s3 check s3.yml",
     "cloudquery-s3 check specs/ other.yml --table aws_s3_buckets",
@@ -51,7 +53,10 @@ SERVED_HERE = {
 RUN_ELSEWHERE = {
     "cloudquery sync aws.yml s3.yml": "tests/contract/test_readme.py",
     f"cloudquery sync s3.yml --shard 1/4 --invocation-id {SYNC}": "tests/contract/test_shards.py",
-    "cloudquery-s3 ddl s3.yml --dialect duckdb --object table.parquet": "tests/unit/catalogs/test_cli_tables.py",
+    "cloudquery-s3 ddl s3.yml --dialect duckdb --object table.parquet": DDL_TESTS,
+    "cloudquery-s3 ddl --dialect duckdb --tables cq-docs/aws/__tables.json s3.yml": DDL_TESTS,
+    "cloudquery-s3 ddl --dialect athena --tables docs/aws/__tables.json --table 'aws_ec2_*' s3.yml > tables.sql": DDL_TESTS,
+    "cloudquery-s3 ddl --dialect athena --manifest _cloudquery/latest.json --namespace lake s3.yml": DDL_TESTS,
     "cloudquery-s3 expire s3.yml --keep 7": "tests/publication/test_commands.py",
     "cloudquery-s3 expire s3.yml --older-than 30d --delete": "tests/publication/test_commands.py",
     f"cloudquery-s3 publish s3.yml --sync {SYNC} --parts 4": "tests/publication/test_commands.py",
@@ -74,6 +79,8 @@ NOT_RUN = {
     "docker run --rm -p 127.0.0.1:7777:7777 -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY -e AWS_SESSION_TOKEN "
     "cloudquery-s3": "it needs Docker; CI builds the image and runs it",
     "bq mk": "it needs an account of Google Cloud",
+    "cloudquery tables config/ --output-dir docs": "tests/unit/catalogs/test_cli_tables.py reads what it has written",
+    "pip install 'cloudquery-destination-s3[iceberg]'": "the package is not published; test_wheel installs this one",
     "aws s3 cp s3://my-bucket/_cloudquery/latest/aws.json - | jq '{entries: .tables.aws_ec2_instances.entries | "
     "map({url, mandatory, meta})}' | aws s3 cp - s3://my-bucket/_cloudquery/copy/aws_ec2_instances.manifest":
         "neither the AWS CLI nor jq is there",
@@ -109,6 +116,22 @@ NOT_RUN = {
             "systemctl enable --now cloudquery-sync.timer",
         ),
         "it changes the machine; tests/deploy/test_systemd.py reads the units",
+    ),
+    **dict.fromkeys(
+        (
+            (
+                "aws s3 cp s3://my-bucket/_cloudquery/latest/aws.json - | jq -r '.tables.aws_ec2_instances."
+                "entries[].url' | aws s3 cp - s3://my-bucket/_cloudquery/objects/aws_ec2_instances/objects."
+                "txt"
+            ),
+            "aws s3 cp s3://my-bucket/_cloudquery/latest/aws.json latest.json",
+            "jq -c '[.tables.aws_ec2_instances.entries[].url]' latest.json",
+            (
+                'jq -r "[.tables.aws_ec2_instances.entries[].key | ltrimstr(\\"cloudquery/\\") | \\"\'\\(.)\'\\"] '
+                '| join(\\", \\")" latest.json'
+            ),
+        ),
+        "neither the AWS CLI nor jq is there",
     ),
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ import pytest
 
 from lake_of_instances import DAY, LATEST, NOTES, fill
 from s3_servers import moto  # noqa: F401 -- a fixture
+from spark_session import spark_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,21 +174,15 @@ def postgresql() -> Iterator[tuple[Any, Path]]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed")
-@pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed")
 def test_spark_and_hive(bucket: Path, tmp_path: Path) -> None:
     """Spark reads Parquet and CSV by the page's code; Hive's reader sees the table once its partitions are known."""
-    from pyspark.sql import SparkSession  # noqa: PLC0415 -- starts Java
-
-    builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    builder = builder.config("spark.sql.warehouse.dir", str(tmp_path)).config("spark.sql.catalogImplementation", "hive")
-    builder = builder.config("spark.hadoop.javax.jdo.option.ConnectionURL", "jdbc:derby:memory:lake;create=true")
-    spark = builder.getOrCreate()
-    try:
+    hive = {
+        "spark.sql.catalogImplementation": "hive",
+        "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:memory:lake;create=true",
+    }
+    with spark_session(tmp_path, **hive) as spark:
         check_spark(spark, bucket)
         check_hive(spark, bucket)
-    finally:
-        spark.stop()
 
 
 def check_spark(spark: Any, bucket: Path) -> None:

@@ -1,4 +1,4 @@
-"""The SQL of docs/publication.md, run on a copy of a bucket: DuckDB reads folders as it reads S3."""
+"""The code of docs/publication.md; its SQL is run on a copy of a bucket: DuckDB reads folders as it reads S3."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[2] / "docs" / "publication.md"
 
 
-def blocks(language: str) -> list[str]:
-    """The page's code blocks in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def blocks(language: str, reader: str | None = None) -> list[str]:
+    """The page's code blocks in a language; those of a reader's section alone, if one is named."""
+    text = PAGE.read_text(encoding="utf-8")
+    if reader:
+        text = re.split("^##+ ", text.partition(f"\n### {reader}\n")[2], flags=re.MULTILINE)[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def run(sql: str, bucket: Bucket, folder: Path) -> list[list[Any]]:
