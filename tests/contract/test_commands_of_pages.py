@@ -32,7 +32,7 @@ PAGES = [
 SYNC = "5f0bb06c-6b5c-4a35-9dd4-7a0a1e1f7f4b"
 """The id of the sync that the pages tell of."""
 
-DDL_TESTS = "tests/unit/catalogs/test_cli_tables.py"
+DDL = "tests/unit/catalogs/test_cli_tables.py"
 
 RUN_HERE = {
     "cloudquery-s3 check s3.yml",
@@ -53,10 +53,10 @@ SERVED_HERE = {
 RUN_ELSEWHERE = {
     "cloudquery sync aws.yml s3.yml": "tests/contract/test_readme.py",
     f"cloudquery sync s3.yml --shard 1/4 --invocation-id {SYNC}": "tests/contract/test_shards.py",
-    "cloudquery-s3 ddl s3.yml --dialect duckdb --object table.parquet": DDL_TESTS,
-    "cloudquery-s3 ddl --dialect duckdb --tables cq-docs/aws/__tables.json s3.yml": DDL_TESTS,
-    "cloudquery-s3 ddl --dialect athena --tables docs/aws/__tables.json --table 'aws_ec2_*' s3.yml > tables.sql": DDL_TESTS,
-    "cloudquery-s3 ddl --dialect athena --manifest _cloudquery/latest.json --namespace lake s3.yml": DDL_TESTS,
+    "cloudquery-s3 ddl s3.yml --dialect duckdb --object table.parquet": DDL,
+    "cloudquery-s3 ddl --dialect duckdb --tables cq-docs/aws/__tables.json s3.yml": DDL,
+    "cloudquery-s3 ddl --dialect athena --tables docs/aws/__tables.json --table 'aws_ec2_*' s3.yml > tables.sql": DDL,
+    "cloudquery-s3 ddl --dialect athena --manifest _cloudquery/latest.json --namespace lake s3.yml": DDL,
     "cloudquery-s3 expire s3.yml --keep 7": "tests/publication/test_commands.py",
     "cloudquery-s3 expire s3.yml --older-than 30d --delete": "tests/publication/test_commands.py",
     f"cloudquery-s3 publish s3.yml --sync {SYNC} --parts 4": "tests/publication/test_commands.py",
