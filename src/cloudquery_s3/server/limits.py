@@ -33,7 +33,7 @@ class Limits:
         300, "A destination whose connection has closed without Close is kept so long for other connections."
     )
     destinations: int = _limit(256, "Destinations at the same time; a further Init is refused.")
-    calls: int = _limit(1000, "Over all connections; a further call is refused, and its client may try again.")
+    calls: int = _limit(256, "Over all connections; a further call is refused, and its client may try again.")
     streams: int = _limit(100, "Calls at the same time on one connection; likewise.")
     request_s: float = _limit(60, "A call that takes one message fails when that has not come whole by then.")
     header_bytes: int = _limit(16 * _KIB, "The headers of one request; beyond it the connection is closed.")
@@ -42,7 +42,7 @@ class Limits:
     unread_bytes: int = _limit(_MIB, "Answers that a client does not read; beyond it the connection is closed.")
     message_bytes: int = _limit(220 * _MIB, "One message; a larger one ends its call. The CLI itself allows 200 MiB.")
     window_bytes: int = _limit(4 * _MIB, "What may come of one call before any of it is taken; the client waits.")
-    least_window_bytes: int = _limit(64 * _KIB, "The same, where many calls share `all_windows_bytes`.")
+    least_window_bytes: int = _limit(256 * _KIB, "The same, where many calls share `all_windows_bytes`.")
     all_windows_bytes: int = _limit(16 * _MIB, "All calls' windows: each gets its share, down to the least.")
     large_messages_bytes: int = _limit(
         32 * _MIB,
