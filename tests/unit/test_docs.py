@@ -105,16 +105,23 @@ def test_specs_in_pages(block: str, tmp_path: Path) -> None:
     assert not unknown
 
 
+REQUIRED_IN: dict[str, dict[str, Any]] = {
+    "server_side_encryption_configuration": {"server_side_encryption": "aws:kms"},
+    "iceberg": {"catalog": {"type": "glue"}},
+    "glue": {"database": "cloudquery"},
+}
+"""What must be in a group of options, whichever of them an excerpt is about."""
+
+
 def without_clashes(excerpt: dict[str, Any]) -> dict[str, Any]:
-    """Complete an excerpt of a spec, so that it can stand: with the format its details ask for, and a fitting path."""
+    """Complete an excerpt of a spec, so that it can stand: whole groups, the format they ask for, a fitting path."""
     details = (excerpt.get("format_spec") or {}).keys()
     needs_json = "json_columns" in details
     needs_parquet = details & ParquetSpec.model_fields.keys() or "write_empty_objects_for_empty_tables" in excerpt
     if "format" not in excerpt and (needs_parquet or details):
         excerpt = {**excerpt, "format": "parquet" if needs_parquet else "json" if needs_json else "csv"}
-    if "server_side_encryption_configuration" in excerpt:
-        whole = {"server_side_encryption": "aws:kms"} | excerpt["server_side_encryption_configuration"]
-        excerpt = {**excerpt, "server_side_encryption_configuration": whole}
+    completed = {name: REQUIRED_IN[name] | excerpt[name] for name in REQUIRED_IN.keys() & excerpt.keys()}
+    excerpt = {**excerpt, **completed}
     if "iceberg" in excerpt and "format" not in excerpt:
         excerpt = {**excerpt, "format": "parquet"}
     return {**excerpt, "path": "{{TABLE}}"} if excerpt.get("no_rotate") else excerpt
