@@ -47,12 +47,16 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `missing_bytes` of the body are announced and not sent, and the connection is closed."""
+    """An answer. `missing_bytes` of the body are announced and not sent, and the connection is closed.
+
+    One that `ends_in_head` has its status and its own headers, and then the connection is closed.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     missing_bytes: int = 0
+    ends_in_head: bool = False
 
 
 CLOSE = Reply(status=0)
@@ -142,6 +146,23 @@ class NoPause:
         return 0.5
 
 
+def _send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+    handler.close_connection = not reply.status or bool(reply.missing_bytes) or reply.ends_in_head
+    if not reply.status:
+        return
+    handler.send_response(reply.status)
+    for name, value in reply.headers.items():
+        handler.send_header(name, value)
+    if reply.ends_in_head:
+        handler.flush_headers()
+        return
+    if reply.status != 204:
+        handler.send_header("Content-Length", str(len(reply.body) + reply.missing_bytes))
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(reply.body)
+
+
 @contextmanager
 def wire_server(tls: ssl.SSLContext | None = None) -> Iterator[WireServer]:
     """Run a server on loopback at a free port."""
@@ -152,19 +173,7 @@ def wire_server(tls: ssl.SSLContext | None = None) -> Iterator[WireServer]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            self.send(wire.reply(Recorded(self.command, self.path, headers, body)))
-
-        def send(self, reply: Reply) -> None:
-            if reply.status:
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                if reply.status != 204:
-                    self.send_header("Content-Length", str(len(reply.body) + reply.missing_bytes))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(reply.body)
-            self.close_connection = not reply.status or bool(reply.missing_bytes)
+            _send(self, wire.reply(Recorded(self.command, self.path, headers, body)))
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the library's names
 

@@ -76,10 +76,14 @@ def plugin() -> Iterator[Plugin]:
 
 
 def spec(bucket: Bucket, endpoint: str, case: Case) -> dict[str, Any]:
-    """Objects of 10 rows; or, for the operations of uploads, one object of fixed key that memory cannot hold."""
+    """Objects of 10 rows; or, for the operations of uploads, one object of fixed key that memory cannot hold.
+
+    All have the same small budget: a process has the largest that any of its destinations has asked for.
+    """
     options: dict[str, Any] = {"path": "{{TABLE}}/{{UUID}}.json", "batch_size": 10}
     if case.operation != "PutObject":
-        options = {"path": "{{TABLE}}/all.json", "no_rotate": True, "memory_budget": 12 * MIB}
+        options = {"path": "{{TABLE}}/all.json", "no_rotate": True}
+    options["memory_budget"] = 12 * MIB
     return {
         **in_bucket(bucket, format="json", test_write=False, max_retries=3, max_backoff=0, **options),
         "endpoint": endpoint,

@@ -25,6 +25,7 @@ from wire_server import CLOSE, NoPause, Recorded, Reply, WireServer, error, succ
 TRANSIENT = {
     "reset": CLOSE,
     "truncated": Reply(200, b"<a>", missing_bytes=10),
+    "truncated in its head": Reply(200, headers={"ETag": '"a"'}, ends_in_head=True),
     "throttled": error(429, "TooManyRequestsException"),
     "slow down": error(503, "SlowDown"),
     "internal": error(500, "InternalError"),

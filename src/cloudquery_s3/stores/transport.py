@@ -51,11 +51,36 @@ class _Route(NamedTuple):
     verified: bool
 
 
-class _TolerantResponse(http.client.HTTPResponse):
-    """An answer whose length may be said twice (`Content-Length: 0, 0`), as a chain of proxies may leave it."""
+class _WholeLines:
+    """The lines of an answer's head, each of which has an end: http.client takes a closed connection for the last."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readline(self, limit: int) -> bytes:
+        line = self._file.readline(limit)
+        if not line.endswith(b"\n") and len(line) < limit:
+            raise http.client.RemoteDisconnected("the connection was closed inside the head of an answer")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _StrictResponse(http.client.HTTPResponse):
+    """An answer whose head is whole, or none at all.
+
+    Its length may be said twice (`Content-Length: 0, 0`), as a chain of proxies may leave it.
+    """
 
     def begin(self) -> None:
-        super().begin()
+        file = self.fp
+        self.fp = _WholeLines(file)  # type: ignore[assignment] # all that reading a head needs of a file
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:  # it is None after a status line that cannot be read
+                self.fp = file
         if self.length is None and not self.chunked:
             said = {part.strip() for part in self.headers.get("Content-Length", "").split(",")}
             if len(said) == 1 and (only := said.pop()).isdigit():
@@ -70,7 +95,7 @@ class _PatientSend:
 
     read_timeout_s: float
     sock: socket.socket | None
-    response_class = _TolerantResponse
+    response_class = _StrictResponse
 
     def send(self, data: Any) -> None:
         if self.sock is not None:
