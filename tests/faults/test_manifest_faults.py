@@ -13,7 +13,7 @@ from cloudquery_s3.publication.manifest import json_schema
 from faults.delivery import LARGE, MAY_BE_THERE, SMALL, Delivery, by_table, read
 from faults.proxy import Fault, fault_proxy
 from faults.test_faults import FAULTS, SOME, Case, credentials, every_case, way  # noqa: F401 -- one is a fixture
-from s3_servers import Bucket, versitygw  # noqa: F401 -- a fixture
+from s3_servers import Bucket, real_server  # noqa: F401 -- a fixture
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,29 +89,29 @@ def run(server: S3Server, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", SOONER, ids=str)
-def test_complete_is_complete(versitygw: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
+def test_complete_is_complete(real_server: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
     """A manifest says `complete` exactly if every row sent is in the objects that it lists, once."""
-    run(versitygw, case)
+    run(real_server, case)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in every_case() if case not in SOONER], ids=str)
-def test_complete_is_complete_always(versitygw: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
+def test_complete_is_complete_always(real_server: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
     """The same, of every call in every format."""
-    run(versitygw, case)
+    run(real_server, case)
 
 
 @pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_the_manifest_itself(versitygw: S3Server, fault: Fault, *, always: bool) -> None:  # noqa: F811
+def test_the_manifest_itself(real_server: S3Server, fault: Fault, *, always: bool) -> None:  # noqa: F811
     """Where the manifest's own request fails for good the Write fails, its rows in the bucket; else it is complete."""
     case = Case("PutObject", OBJECTS + 1, fault, always, "json")
-    with fault_proxy(versitygw.endpoint, *case.plans) as proxy:
-        used = way(proxy, versitygw, case)
+    with fault_proxy(real_server.endpoint, *case.plans) as proxy:
+        used = way(proxy, real_server, case)
         used = dataclasses.replace(used, options=used.options | {"manifest": {}})
         delivery = used.deliver(SMALL)
         assert proxy.injected["PutObject"] >= 1
-    data = DataOf(versitygw, used.bucket.name)
+    data = DataOf(real_server, used.bucket.name)
     assert (delivery.error is None) == case.delivers, delivery.error
     if delivery.error is None:
         hold(delivery, data, SMALL)

@@ -6,6 +6,7 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.catalogs import catalog_publishers
@@ -44,6 +45,7 @@ class Destination:
         self._streams: set[StreamWriter] = set()
         self._readings = 0
         self._retired = False
+        self._leave_budget: Callable[[], None] = _nothing
 
     @classmethod
     def connect(cls, spec: Spec, *, sync_id: str) -> Destination:
@@ -66,13 +68,14 @@ class Destination:
     def share(self, budget: MemoryBudget | None) -> MemoryBudget:
         """Take part in the memory budget of the process, if there is one yet; return the one that holds from now on.
 
-        It is the largest that a destination of the process has asked for. To be called before any stream is opened.
+        Its limit is the largest of all living destinations. To be called before any stream is opened.
         """
-        if budget is None:
-            return self.context.budget
-        budget.allow(self.spec.memory_budget)
-        self.context = replace(self.context, budget=budget)
-        return budget
+        if budget is not None:
+            budget.join(self.spec.memory_budget)
+            self.context = replace(self.context, budget=budget)
+        shared = self.context.budget
+        self._leave_budget = partial(shared.leave, self.spec.memory_budget)
+        return shared
 
     def open_stream(self, on_fatal: Callable[[], None]) -> StreamWriter:
         """Begin a Write; `on_fatal` is called when it cannot go on. The caller ends it with `end_stream`."""
@@ -115,6 +118,8 @@ class Destination:
 
     def _close_if_idle(self) -> None:
         if self._retired and not self._streams and not self._readings:
+            self._leave_budget()
+            self._leave_budget = _nothing
             self.context.pools.close()
             self.store.close()
 
@@ -149,6 +154,10 @@ def _publishers(spec: Spec, store: ObjectStore, sync_id: str) -> list[PublisherF
     from cloudquery_s3.publication.publisher import manifest_publisher  # noqa: PLC0415 -- only for who asks for it
 
     return [*catalogs, manifest_publisher(spec, sync_id=sync_id, store=store)]
+
+
+def _nothing() -> None:
+    """Have no part in a shared budget."""
 
 
 def _now() -> datetime:

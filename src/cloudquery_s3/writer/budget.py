@@ -41,6 +41,7 @@ class MemoryBudget:
 
     def __init__(self, limit_bytes: int, *, cores: int | None = None) -> None:
         self.limit_bytes = limit_bytes
+        self._limits = [limit_bytes]
         self.held_bytes = 0
         self.encoding_bytes = 0
         self.uploading_bytes = 0
@@ -49,12 +50,18 @@ class MemoryBudget:
         self._reservations: set[Reservation] = set()
         self._freed = asyncio.Event()
 
-    def allow(self, limit_bytes: int) -> None:
-        """Raise the limit to so many bytes, if it is lower: a further destination shares the budget, and wants that."""
-        self.limit_bytes = max(self.limit_bytes, limit_bytes)
+    def join(self, limit_bytes: int) -> None:
+        """Let a further destination share the budget: the limit is the largest that one of them has asked for."""
+        self._limits.append(limit_bytes)
+        self._share_out()
+
+    def leave(self, limit_bytes: int) -> None:
+        """End a destination's part in the budget; the last one's limit stays."""
+        self._limits.remove(limit_bytes)
         self._share_out()
 
     def _share_out(self) -> None:
+        self.limit_bytes = max(self._limits, default=self.limit_bytes)
         third = self.limit_bytes // _IN_FLIGHT_PART
         enough = max(_ENOUGH_IN_FLIGHT_BYTES, self.limit_bytes // _LEAST_IN_FLIGHT_PART)
         self._encoding_limit = min(third, max(self._cores * _ENCODING_BYTES_EACH_CORE, enough))

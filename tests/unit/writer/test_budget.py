@@ -116,13 +116,19 @@ def test_more_cores_encode_more() -> None:
 
 
 def test_destinations_share_the_largest_limit() -> None:
-    """A budget that a further destination joins has the larger of the two limits, and never a smaller one."""
+    """A budget that several destinations share has the largest limit of those that live; the last one's stays."""
     budget = MemoryBudget(100 * MIB)
-    budget.allow(300 * MIB)
-    budget.allow(200 * MIB)
+    budget.join(300 * MIB)
+    budget.join(200 * MIB)
     assert budget.limit_bytes == 300 * MIB
     Open(budget).account.hold(200 * MIB)
     assert not budget.full
+    budget.leave(300 * MIB)
+    assert budget.limit_bytes == 200 * MIB
+    assert budget.full
+    budget.leave(100 * MIB)
+    budget.leave(200 * MIB)
+    assert budget.limit_bytes == 200 * MIB
 
 
 def test_what_cannot_be_sent_is_not_waited_for() -> None:
