@@ -78,7 +78,7 @@ def plugin() -> Iterator[Plugin]:
 def spec(bucket: Bucket, endpoint: str, case: Case) -> dict[str, Any]:
     """Objects of 10 rows; or, for the operations of uploads, one object of fixed key that memory cannot hold.
 
-    All have the same small budget: a process has the largest that any of its destinations has asked for.
+    All have the same small budget, since a process has the largest of its living destinations.
     """
     options: dict[str, Any] = {"path": "{{TABLE}}/{{UUID}}.json", "batch_size": 10}
     if case.operation != "PutObject":

@@ -101,6 +101,15 @@ def test_exotic_types(name: str) -> None:
     assert back.to_pylist() == rows.to_pylist()
 
 
+@pytest.mark.parametrize("name", SPECS)
+def test_lists_of_nothing_but_null(name: str) -> None:
+    """Lists of the null type come back with all their elements, also beside types that have to be cast."""
+    kind = pa.struct([("text", pa.string_view()), ("none", pa.list_(pa.null()))])
+    rows = pa.record_batch([pa.array([{"text": "a", "none": [None, None]}, None], kind)], names=["c"])
+    (back,) = read(name, rows.schema, written(name, rows))
+    assert back.to_pylist() == rows.to_pylist()
+
+
 def test_unions_are_refused() -> None:
     """A union is written as text, and reading it back is refused with its column's name."""
     union = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])])

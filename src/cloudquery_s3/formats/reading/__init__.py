@@ -102,9 +102,11 @@ def _as_requested(array: pa.Array, kind: pa.DataType) -> pa.Array:
             pa.array(range(1, len(array) + 1), kind.run_end_type), _as_requested(array, kind.value_type)
         )
     try:
-        return array.cast(kind)
+        cast = array.cast(kind)
+        cast.validate()  # Arrow's cast of lists of the null type gives them too few elements
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
         return pa.array(array.to_pylist(), kind)
+    return cast
 
 
 def _has_union(kind: pa.DataType) -> bool:
