@@ -19,10 +19,11 @@ import cloudquery_s3
 import program
 from cloudquery_s3.commands.app import build_app
 from cloudquery_s3.commands.iam_policy import policies
+from cloudquery_s3.spec.aws_options import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import Manifest
-from cloudquery_s3.spec.model import Credentials, Options, ServerSideEncryption
+from cloudquery_s3.spec.model import Options
 from specs import parsed, written
 
 ROOT = Path(__file__).parents[2]

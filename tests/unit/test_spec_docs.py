@@ -6,11 +6,12 @@ from pathlib import Path
 
 from cloudquery_s3.object_key import PLACEHOLDERS
 from cloudquery_s3.spec import Spec
+from cloudquery_s3.spec.aws_options import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.docs import spec_markdown
 from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import Manifest
-from cloudquery_s3.spec.model import Credentials, Options, ServerSideEncryption
+from cloudquery_s3.spec.model import Options
 from cloudquery_s3.spec.schema import json_schema
 
 PAGE = Path(__file__).parents[2] / "docs" / "spec.md"

@@ -4,10 +4,10 @@
 together.
 """
 
+from cloudquery_s3.spec.aws_options import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import Manifest
-from cloudquery_s3.spec.model import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.parse import Spec
 
 __all__ = [

@@ -11,13 +11,13 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
 
+from cloudquery_s3.spec.aws_options import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.file_format import FormatName, FormatSpec, JsonSpec
 from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import DEFAULT_PATH, Manifest
 from cloudquery_s3.spec.option import CHOICE, LATER, Option, OptionGroup
 
 Compression: TypeAlias = Literal["", "gzip", "zstd"]
-Encryption: TypeAlias = Literal["AES256", "aws:kms", "aws:kms:dsse"]
 CreateOnly: TypeAlias = Literal["auto", "always", "never"]
 Checksums: TypeAlias = Literal["when_supported", "when_required"]
 Acl: TypeAlias = Literal[
@@ -46,48 +46,9 @@ MAX_PART_SIZE: Final = 5 * 1024 * 1024 * 1024
 LEAST_OBJECT_SIZE: Final = 1024 * 1024
 """Smaller objects are not made to measure: that would cost more than it is worth."""
 
-ROLE_ARN_PATTERN: Final = r"^(arn(:[^:\n]*){5}([:/].*)?)?$"
 DURATION_PATTERN: Final = r"^[-+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))+$"
 _BUCKET_FAULTS: Final = r"[\s\x00-\x1f\x7f]|://|^arn:[^:]*:s3:::|^[^:]*/"
 _PATH_FAULTS: Final = r"//|\./|/$|(^|/)\.\.?$"
-
-
-class Credentials(OptionGroup):
-    """Whose AWS credentials are used."""
-
-    local_profile: Annotated[
-        str, Option("Name of a profile in the shared AWS configuration files.", example="analytics")
-    ] = ""
-    role_arn: Annotated[
-        str,
-        Option(
-            "ARN of an IAM role to assume, with the credentials found otherwise. It is assumed for an hour and again "
-            "before that ends, for as long as the sync takes.",
-            example="arn:aws:iam::123456789012:role/writer",
-            schema={"pattern": ROLE_ARN_PATTERN},
-        ),
-    ] = ""
-    role_session_name: Annotated[
-        str, Option("Name under which the assumed role appears in AWS logs. Needs `role_arn`.", example="cloudquery")
-    ] = ""
-    external_id: Annotated[
-        str,
-        Field(repr=False),
-        Option("External id that the role's trust policy asks for. Needs `role_arn`.", example="${EXTERNAL_ID}"),
-    ] = ""
-
-
-class ServerSideEncryption(OptionGroup):
-    """How S3 encrypts the objects at rest."""
-
-    sse_kms_key_id: Annotated[
-        str,
-        Option(
-            "Id, ARN or alias of the KMS key. Empty means the bucket's own key. Not for `AES256`, which has no key id.",
-            example="alias/landing",
-        ),
-    ] = ""
-    server_side_encryption: Annotated[Encryption, CHOICE, Option("The kind of encryption.", example="aws:kms")]
 
 
 class Options(OptionGroup):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes, partition_fields
 from cloudquery_s3.spec import manifest
+from cloudquery_s3.spec.aws_options import ROLE_ARN_PATTERN, Encryption
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.file_format import (
@@ -33,12 +34,10 @@ from cloudquery_s3.spec.model import (
     HIGHEST_LEVELS,
     LEAST_OBJECT_SIZE,
     MAX_PART_SIZE,
-    ROLE_ARN_PATTERN,
     Acl,
     Checksums,
     Compression,
     CreateOnly,
-    Encryption,
     Options,
 )
 

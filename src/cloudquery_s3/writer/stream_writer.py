@@ -267,7 +267,8 @@ class StreamWriter:
             except Exception as problem:
                 known = isinstance(problem, PluginError)
                 what = str(problem) if known else f"{type(problem).__name__}: {problem}"
-                failure = PublicationError(f"the rows of this Write are in the bucket, but {what}")
+                stored = "the rows of this Write are" if status == "complete" else "what this Write has stored is"
+                failure = PublicationError(f"{stored} in the bucket, but {what}")
                 log.error("%s", failure, exc_info=None if known else problem)  # noqa: TRY400 -- no trace of what is known
                 end = replace(end, status="failed", error=end.error or failure)
         return end.error

@@ -177,6 +177,20 @@ def test_a_publisher_that_fails_fails_the_write() -> None:
     assert [end.status for end in failing.ends + later.ends] == ["complete", "failed"]
 
 
+def test_a_failed_write_claims_no_more_than_is_there(caplog: pytest.LogCaptureFixture) -> None:
+    """Where a Write that is given up cannot be published either, no word says that all of its rows are there."""
+    failing = Listener(StoreError("refused", operation="PutObject", key="m"))
+
+    async def scenario() -> None:
+        with stream(MemoryStore(), publishers=[failing]) as writer:
+            writer.insert(values("a", 1))
+            await writer.abort()
+
+    asyncio.run(scenario())
+    assert "what this Write has stored is in the bucket, but PutObject m: refused" in caplog.text
+    assert "the rows of this Write" not in caplog.text
+
+
 def test_every_end_is_published_once() -> None:
     """A Write that fails is published as failed, one that is given up as interrupted, each once."""
     failed, interrupted = Listener(), Listener()
