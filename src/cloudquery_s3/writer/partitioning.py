@@ -14,7 +14,7 @@ from cloudquery_s3.errors import TableError
 from cloudquery_s3.table import extension_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cloudquery_s3.object_key import PartitionField, PartitionKind
 
@@ -63,8 +63,11 @@ class Partitioner:
             return [(self._values(columns, 0), batch)] if batch.num_rows else []
         order = np.argsort(combined, kind="stable")
         starts = np.flatnonzero(np.diff(combined[order], prepend=-1))
-        groups = sorted(np.split(order, starts[1:]), key=lambda rows: int(rows[0]))
-        return [(self._values(columns, int(rows[0])), _rows_at(batch, rows)) for rows in groups]
+        groups = np.split(order, starts[1:])
+        parts = zip(groups, _grouped(batch, order, groups), strict=True)
+        return [
+            (self._values(columns, int(rows[0])), part) for rows, part in sorted(parts, key=lambda one: int(one[0][0]))
+        ]
 
     def _values(self, columns: list[tuple[_Codes, list[str | None]]], row: int) -> Partition:
         return tuple(values[codes[row]] for codes, values in columns)
@@ -81,13 +84,22 @@ class Partitioner:
             raise TableError(self._table, f"{problem}: {_ADVICE}; of a timestamp use {{{{DATE:{field.name}}}}}")
 
 
-def _rows_at(batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> pa.RecordBatch:
-    """Return the rows at these places, which ascend."""
+def _grouped(batch: pa.RecordBatch, order: _Codes, groups: list[_Codes]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of each group, each in memory of its own; `order` is all groups, one behind the other.
+
+    One `take` of all rows and a copy of each group's cost less than a `take` for each group.
+    """
     try:
-        return batch.take(pa.array(rows))
+        together = batch.take(pa.array(order))
     except pa.ArrowNotImplementedError:  # views and run ends: Arrow only joins them
-        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
-        return pa.concat_batches([batch.slice(int(run[0]), len(run)) for run in runs])
+        for rows in groups:
+            runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+            yield pa.concat_batches([batch.slice(int(run[0]), len(run)) for run in runs])
+        return
+    start = 0
+    for rows in groups:
+        yield pa.concat_batches([together.slice(start, len(rows))])
+        start += len(rows)
 
 
 def _column(batch: pa.RecordBatch, name: str) -> tuple[pa.Field, pa.Array] | None:
