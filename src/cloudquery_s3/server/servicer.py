@@ -14,7 +14,7 @@ from cloudquery.discovery_v1 import discovery_pb2
 from cloudquery.plugin_v3 import plugin_pb2
 
 from cloudquery_s3 import __version__, errors
-from cloudquery_s3.server import wire
+from cloudquery_s3.server import allocator, wire
 from cloudquery_s3.server.destinations import Destinations
 from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import RpcError, Status, methods_of
@@ -124,6 +124,8 @@ class PluginServicer:
 
     async def _connect(self, spec: bytes, invocation_id: str) -> Destination:
         destination = await _connected(spec, invocation_id)
+        if self._budget is None:  # the first: nothing is written yet, and all that a Write needs is loaded
+            await asyncio.to_thread(allocator.give_back)
         self._budget = destination.share(self._budget)
         return destination
 
