@@ -314,7 +314,8 @@ class Options(OptionGroup):
         int | None,
         Option(
             "How hard the codec of `compression`, or of Parquet's `format_spec.compression`, tries: `gzip` from 1 "
-            "(fast) to 9 (small), `zstd` from 1 to 22. Not set, gzip files are about as large as the Go plugin's.",
+            "(fast) to 9 (small), `zstd` from 1 to 22. Not set, gzip files are 1 to 10 % larger than the Go plugin's; "
+            "with `7` they are as small as those or smaller.",
             example=1,
             schema={"minimum": 1, "maximum": 22},
             default_text="the codec's",
