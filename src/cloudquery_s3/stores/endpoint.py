@@ -88,7 +88,7 @@ def bucket_url(aws: SharedConfiguration, *, bucket: str, region: str, endpoint: 
 
 def endpoint_rules(aws: SharedConfiguration) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return S3's endpoint rules and AWS's partitions."""
-    loader = aws.data_loader
+    loader = aws.new_loader()
     # not `load_service_model`: it lists the folders of all services first, which takes longer than all else here
     version = loader.determine_latest_version("s3", _RULES)
     return loader.load_data(f"s3/{version}/{_RULES}"), loader.load_data("partitions")

@@ -86,7 +86,6 @@ class SharedConfiguration:
             config["profiles"].setdefault(name, {}).update(values)
         return config
 
-    @cached_property
-    def data_loader(self) -> Loader:
-        """What finds the documents that botocore ships, and those in AWS_DATA_PATH."""
+    def new_loader(self) -> Loader:
+        """Return what finds the documents that botocore ships, and those in AWS_DATA_PATH; it keeps what it has found."""
         return create_loader(self.get_config_variable("data_path"))
