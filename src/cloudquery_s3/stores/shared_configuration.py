@@ -87,5 +87,5 @@ class SharedConfiguration:
         return config
 
     def new_loader(self) -> Loader:
-        """Return what finds the documents that botocore ships, and those in AWS_DATA_PATH; it keeps what it has found."""
+        """Return what finds the documents that botocore ships, and those in AWS_DATA_PATH; it keeps them."""
         return create_loader(self.get_config_variable("data_path"))
