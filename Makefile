@@ -8,7 +8,7 @@ VERSITYGW_VERSION := v1.8.0
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 H2SPEC_VERSION := v2.2.1
 
-.PHONY: help demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
+.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,9 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@touch $@
 
 .venv: $(STAMP)
+
+protocol: $(STAMP) ## renew the description of CloudQuery's protocol from the package that brings it
+	$(BIN)/python tests/protocol_file.py
 
 demo: $(STAMP) ## sync real AWS data into S3 with the real CLI, and query it
 	$(BIN)/python -m examples.demo

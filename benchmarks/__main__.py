@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [--quick] [--write-docs]`."""
+"""What a million rows cost, end to end and by stage: `python -m benchmarks [--quick]`."""
 
 from __future__ import annotations
 
@@ -45,14 +45,11 @@ def main() -> None:
     console.print(report.stage_table(measured))
     console.print(report.result_table(results))
     console.print(f"saved as {report.save(command, start_s, measured, results)}", soft_wrap=True)
-    if options.write_docs:
-        report.write_document(command, start_s, measured, results)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What a million rows cost.")
     parser.add_argument("--quick", action="store_true", help="fewer rows, fewer cases: some minutes instead of twenty")
-    parser.add_argument("--write-docs", action="store_true", help="put the figures into docs/benchmarks.md")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--rows", nargs="+", type=int, choices=ROWS_PER_MESSAGE, default=ROWS_PER_MESSAGE)
     parser.add_argument("--tables", nargs="+", type=int, choices=TABLES, default=TABLES)

@@ -1,7 +1,7 @@
-"""The same sync through the real CLI into this plugin and into a destination that only counts.
+"""How long a sync takes behind the real CLI: `python -m benchmarks.behind_cli [--rows-per-message 50 1000]`.
 
-`python -m benchmarks.behind_cli [--rows-per-message 50 1000] [--rows 400000]`: runs each pair in turns, and prints the
-seconds of both, from the CLI's start to its end, and their ratio.
+The same rows into this plugin and into a destination that only counts, in turns: seconds of the wall clock from the
+CLI's start to its end. Source, CLI, plugin and store share this machine's cores.
 """
 
 from __future__ import annotations
@@ -14,54 +14,63 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from examples.demo.sync import cli_binary
+from rich.console import Console
 
-from benchmarks import processes, stages
+from benchmarks import processes, report, stages
 from benchmarks.assets import assets
+from benchmarks.cases import FORMATS
 from benchmarks.messages import split
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+COLUMNS: Final = ("format", "rows a message", "rows", "seconds", "rows/s", "into a counter, s", "ratio")
+ROWS: Final = 400_000
 _TURNS: Final = 3
 _DISTINCT_ROWS: Final = 20_000
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.behind_cli")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.behind_cli", description=__doc__)
     parser.add_argument("--rows-per-message", type=int, nargs="+", default=[50, 1000])
-    parser.add_argument("--rows", type=int, default=400_000)
-    parser.add_argument("--format", default="parquet")
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=["parquet"])
     options = parser.parse_args()
     os.environ.update(stages.CREDENTIALS)
-    data = assets(_DISTINCT_ROWS)
+    rows = measure(assets(_DISTINCT_ROWS), options.rows, formats=options.formats, sizes=options.rows_per_message)
+    Console(highlight=False, width=160).print(report.table("Behind the real CLI", COLUMNS, list(rows)))
+
+
+def measure(
+    data: pa.RecordBatch, rows: int, *, formats: Sequence[str], sizes: Sequence[int], turns: int = _TURNS
+) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each format and size of message: medians of so many turns."""
     with processes.sink() as sink, tempfile.TemporaryDirectory() as folder:
-        for rows_per_message in options.rows_per_message:
-            path = Path(folder, "messages")
-            split(data, rows_per_message=rows_per_message, rows=options.rows).save(path)
-            counted, written = _measure(path, Path(folder), sink, options.format)
-            print(
-                f"{options.format}, {rows_per_message} rows a message, {options.rows} rows: "
-                f"counter {counted:.1f} s, plugin {written:.1f} s, ratio {written / counted:.2f}"
-            )
+        path = Path(folder, "messages")
+        for size in sizes:
+            messages = split(data, rows_per_message=size, rows=rows)
+            messages.save(path)
+            sent = messages.count * size
+            for form in formats:
+                counted, written = _measure(path, Path(folder), stages.spec_json(form, sink), turns)
+                figures = f"{written:.1f}", f"{sent / written:,.0f}", f"{counted:.1f}", f"{written / counted:.2f}"
+                yield (form, f"{size:,}", f"{sent:,}", *figures)
 
 
-def _measure(messages: Path, folder: Path, sink: str, file_format: str) -> tuple[float, float]:
-    spec = {
-        "bucket": "bench",
-        "region": "us-east-1",
-        "endpoint": sink,
-        "use_path_style": True,
-        "path": "{{TABLE}}/{{UUID}}.{{FORMAT}}",
-        "format": file_format,
-    }
+def _measure(messages: Path, folder: Path, spec: dict[str, Any], turns: int) -> tuple[float, float]:
     counted, written = [], []
     with (
         processes.peer("source", str(messages)) as source,
         processes.peer("counter") as counter,
         processes.plugin() as (_, plugin),
     ):
-        for _ in range(_TURNS):
+        for _ in range(turns):
             counted.append(_sync(folder, source, counter, {}))
             written.append(_sync(folder, source, plugin, spec))
     return statistics.median(counted), statistics.median(written)

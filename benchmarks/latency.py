@@ -20,15 +20,17 @@ from benchmarks.cases import FORMATS
 from benchmarks.messages import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
 
 LATENCIES_MS: Final = (0, 50, 500, 2000)
 TABLES: Final = (1, 50)
 ROWS_PER_MESSAGE: Final = 1000
-_ROWS: Final = 1_000_000
-_QUICK_ROWS: Final = 300_000
+ROWS: Final = 1_000_000
+QUICK_ROWS: Final = 300_000
 _DISTINCT_ROWS: Final = 20_000
-_COLUMNS: Final = ("format", "tables", "ms a request", "rows/s", "MB/s of Arrow", "CPU-s / M rows", "peak RSS, MiB")
+COLUMNS: Final = ("format", "tables", "ms a request", "rows/s", "MB/s of Arrow", "CPU-s / M rows", "peak RSS, MiB")
 
 
 def main() -> None:
@@ -42,26 +44,39 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.update(stages.CREDENTIALS)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    table = Table(*_COLUMNS, title="Throughput against latency")
-    for row in _rows(options):
+    table = Table(*COLUMNS, title="Throughput against latency")
+    for row in measure(
+        assets(_DISTINCT_ROWS),
+        QUICK_ROWS if options.quick else ROWS,
+        formats=options.formats,
+        tables=options.tables,
+        latencies_ms=options.latencies,
+        **({"memory_budget": options.memory_budget} if options.memory_budget else {}),
+    ):
         console.print("  ".join(row), style="dim")
         table.add_row(*row)
     console.print(table)
 
 
-def _rows(options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
-    data = assets(_DISTINCT_ROWS)
-    rows = _QUICK_ROWS if options.quick else _ROWS
-    extra: dict[str, Any] = {"memory_budget": options.memory_budget} if options.memory_budget else {}
-    for tables in options.tables:
-        messages = split(data, rows_per_message=ROWS_PER_MESSAGE, rows=rows, tables=tables)
-        for form in options.formats:
-            for latency_ms in options.latencies:
+def measure(
+    data: pa.RecordBatch,
+    rows: int,
+    *,
+    formats: Sequence[str] = FORMATS,
+    tables: Sequence[int] = TABLES,
+    latencies_ms: Sequence[int] = LATENCIES_MS,
+    **extra: Any,
+) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each case, with so many rows; `extra` are options of the spec."""
+    for count in tables:
+        messages = split(data, rows_per_message=ROWS_PER_MESSAGE, rows=rows, tables=count)
+        for form in formats:
+            for latency_ms in latencies_ms:
                 with processes.sink(latency_ms / 1000) as store, processes.plugin() as (server, address):
                     usage = processes.measure(server, address, messages, stages.spec_json(form, store) | extra)
                 yield (
                     form,
-                    str(tables),
+                    str(count),
                     f"{latency_ms:,}",
                     f"{rows / usage.seconds:,.0f}",
                     f"{rows * data.nbytes / data.num_rows / usage.seconds / 1e6:,.0f}",

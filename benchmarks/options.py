@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DISTINCT_ROWS: Final = 20_000
 PARTITIONS: Final = 20
+ROWS_SENT: Final = 1_000_000
 COLUMNS: Final = ("option", "rows a message", "CPU-s / M rows", "without it", "more", "peak RSS, MiB")
 
 _USUAL: Final = 1000
@@ -70,19 +71,20 @@ ROWS: Final = (
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.options", description="What options cost.")
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=ROWS_SENT)
     rows = parser.parse_args().rows
     os.environ.update(CREDENTIALS)
     console = Console(highlight=False)
     shown = []
-    for cells in _measure(rows):
+    for cells in measure(assets(DISTINCT_ROWS), rows):
         console.print("  ".join(cells), style="dim")
         shown.append(cells)
     console.print(report.table("Options", COLUMNS, shown))
 
 
-def _measure(rows: int) -> Iterator[tuple[str, ...]]:
-    data = _by_account(assets(DISTINCT_ROWS))
+def measure(data: pa.RecordBatch, rows: int) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each option, with so many rows."""
+    data = _by_account(data)
     plain: dict[tuple[str, int], float] = {}
     with processes.sink() as address:
         for row in ROWS:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil  # type: ignore[import-untyped] # it ships no type information
 
+from benchmarks.certificate import self_signed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,6 +29,7 @@ MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_
 _LEAN_GRPC: Final = {"GRPC_EXPERIMENTS": "-event_engine_listener"}
 """gRPC's newer listener wakes a thread for every message; without it receiving costs grpcio a third less."""
 
+_AUTHORITY: Final = "AWS_CA_BUNDLE"
 _WAIT_S: Final = 30
 
 
@@ -74,6 +77,21 @@ def sink(latency_s: float = 0.0) -> Iterator[str]:
     """Run the S3 server that keeps nothing and answers after so long; yields its address."""
     with running("benchmarks.sink", str(latency_s)) as process:
         yield f"http://127.0.0.1:{line(process)}"
+
+
+@contextmanager
+def tls_sink() -> Iterator[str]:
+    """Run that server behind TLS; yields its address. Plugins that start meanwhile trust its certificate."""
+    before = os.environ.get(_AUTHORITY)
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = str(self_signed(Path(folder)))
+        os.environ[_AUTHORITY] = certificate
+        try:
+            with running("benchmarks.sink", "0", certificate) as process:
+                yield f"https://127.0.0.1:{line(process)}"
+        finally:
+            os.environ.pop(_AUTHORITY)
+            os.environ.update({_AUTHORITY: before} if before is not None else {})
 
 
 @contextmanager

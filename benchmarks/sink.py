@@ -1,6 +1,7 @@
 """An S3 server that accepts every write and keeps nothing: what is measured against it is the client's cost.
 
-Run as a process of its own: `python -m benchmarks.sink [LATENCY_S]` prints its port, and ends with its input.
+Run as a process of its own: `python -m benchmarks.sink [LATENCY_S [CERTIFICATE]]` prints its port, and ends with its
+input. With a certificate, a PEM file that holds the key too, it speaks TLS.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
+import ssl
 import sys
 from typing import Final
 
@@ -95,13 +97,17 @@ def reply(method: bytes, path: bytes) -> bytes:
     )
 
 
-async def _serve(latency_s: float) -> None:
+async def _serve(latency_s: float, certificate: str | None) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(functools.partial(Sink, latency_s), "127.0.0.1", 0)
+    context = None
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+    server = await loop.create_server(functools.partial(Sink, latency_s), "127.0.0.1", 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))
+    asyncio.run(_serve(float(next(iter(sys.argv[1:]), 0)), next(iter(sys.argv[2:]), None)))

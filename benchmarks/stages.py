@@ -69,10 +69,10 @@ def parse_spec(form: str, endpoint: str) -> Spec:
     return Spec.parse(json.dumps(spec_json(form, endpoint)).encode(), invocation_id="bench")
 
 
-def measure(data: pa.RecordBatch, sink: str, *, quick: bool) -> Iterator[Stage]:
-    """Yield every stage, measured."""
+def measure(data: pa.RecordBatch, sink: str, *, quick: bool, most: int | None = None) -> Iterator[Stage]:
+    """Yield every stage, measured with so many rows at most."""
     for size in ROWS_PER_MESSAGE:
-        messages = split(data, rows_per_message=size, rows=rows_of(size, quick=quick))
+        messages = split(data, rows_per_message=size, rows=rows_of(size, quick=quick, most=most))
         yield _receive(messages, size)
         yield from _decode(split(data, rows_per_message=size, rows=min(data.num_rows, 2000 * size)), size)
     batch = data.slice(0, OBJECT_ROWS)

@@ -12,6 +12,7 @@ from cloudquery_s3.errors import SpecError
 from cloudquery_s3.spec import Credentials, CsvSpec, ParquetSpec, ServerSideEncryption, Spec
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.model import MIN_PART_SIZE, Options
+from cloudquery_s3.spec.option import fields_of
 from cloudquery_s3.spec.schema import json_schema
 from specs import INVOCATION_ID, written
 
@@ -31,11 +32,11 @@ scalars = (
     )
 )
 nested = (CsvSpec, ParquetSpec, Credentials, ServerSideEncryption)
-nested_keys = st.sampled_from([name for model in nested for name in model.model_fields]) | st.text(max_size=5)
+nested_keys = st.sampled_from([name for model in nested for name in fields_of(model)]) | st.text(max_size=5)
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(nested_keys, inner, max_size=4), max_leaves=6
 )
-keys = st.sampled_from([*Options.model_fields, "Bucket", "PATH", "batch_sizes"]) | st.text(max_size=8)
+keys = st.sampled_from([*fields_of(Options), "Bucket", "PATH", "batch_sizes"]) | st.text(max_size=8)
 documents = st.dictionaries(keys, values, max_size=10)
 
 
@@ -68,7 +69,7 @@ def test_parse_is_total_near_specs(changes: dict[str, Any]) -> None:
         assert repr(spec)
 
 
-@given(st.dictionaries(st.sampled_from(list(Options.model_fields)), values, max_size=4))
+@given(st.dictionaries(st.sampled_from(list(fields_of(Options))), values, max_size=4))
 def test_the_schema_is_stricter(changes: dict[str, Any]) -> None:
     """What the schema accepts a sync accepts too, but for texts that only the run can judge.
 

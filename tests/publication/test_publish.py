@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -257,7 +258,7 @@ def test_another_destination(lake: Callable[..., Lake]) -> None:
     """Manifests of another path or format under the same sync are refused: their objects are not this spec's."""
     one = lake()
     one.write("s")
-    one.spec = one.spec.model_copy(update={"path": "other/{{TABLE}}/{{UUID}}.{{FORMAT}}"})
+    one.spec = replace(one.spec, path="other/{{TABLE}}/{{UUID}}.{{FORMAT}}")
     with pytest.raises(PublicationError, match="is of another destination, whose path is not this spec's"):
         one.publish("s")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -134,7 +135,7 @@ def test_deleting(spec: Spec) -> None:
 
 def test_no_such_bucket(spec: Spec) -> None:
     """A bucket that is not there is named."""
-    missing = spec.model_copy(update={"bucket": "no-such-bucket-1234"})
+    missing = replace(spec, bucket="no-such-bucket-1234")
     with opened(missing) as bucket, pytest.raises(StoreUnavailableError, match="no-such-bucket-1234"):
         list(bucket.list(""))
 

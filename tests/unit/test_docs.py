@@ -24,6 +24,7 @@ from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import Manifest
 from cloudquery_s3.spec.model import Options
+from cloudquery_s3.spec.option import fields_of
 from specs import parsed, written
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 OPTIONS = {
     name
     for model in (Options, CsvSpec, JsonSpec, ParquetSpec, Credentials, ServerSideEncryption, Manifest, Glue, Iceberg)
-    for name in model.model_fields
+    for name in fields_of(model)
 }
 OUTSIDE = {
     # the CLI's own keys, columns and tables
@@ -118,7 +119,7 @@ def without_clashes(excerpt: dict[str, Any]) -> dict[str, Any]:
     """Complete an excerpt of a spec, so that it can stand: whole groups, the format they ask for, a fitting path."""
     details = (excerpt.get("format_spec") or {}).keys()
     needs_json = "json_columns" in details
-    needs_parquet = details & ParquetSpec.model_fields.keys() or "write_empty_objects_for_empty_tables" in excerpt
+    needs_parquet = details & fields_of(ParquetSpec).keys() or "write_empty_objects_for_empty_tables" in excerpt
     if "format" not in excerpt and (needs_parquet or details):
         excerpt = {**excerpt, "format": "parquet" if needs_parquet else "json" if needs_json else "csv"}
     completed = {name: REQUIRED_IN[name] | excerpt[name] for name in REQUIRED_IN.keys() & excerpt.keys()}

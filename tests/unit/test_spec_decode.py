@@ -8,6 +8,7 @@ import pytest
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.spec import Credentials, Spec
 from cloudquery_s3.spec.model import Options
+from cloudquery_s3.spec.option import fields_of, values_of
 from specs import INVOCATION_ID, parsed, written
 
 REQUIRED = '"bucket":"b","region":"r","path":"{{UUID}}","format":"json"'
@@ -42,17 +43,17 @@ def test_not_an_object(document: str | bytes, message: str) -> None:
     assert caught.value.field == ""
 
 
-STRINGS = [name for name, info in Options.model_fields.items() if info.annotation is str]
-NUMBERS = [name for name, info in Options.model_fields.items() if info.annotation in (int, int | None)]
-SWITCHES = [name for name, info in Options.model_fields.items() if info.annotation is bool]
+STRINGS = [name for name, info in fields_of(Options).items() if info.kind is str]
+NUMBERS = [name for name, info in fields_of(Options).items() if info.kind in (int, int | None)]
+SWITCHES = [name for name, info in fields_of(Options).items() if info.kind is bool]
 CHOICES = ["format", "compression", "acl", "request_checksums", "create_only"]
-LISTS = [name for name, info in Options.model_fields.items() if info.annotation == list[str]]
+LISTS = [name for name, info in fields_of(Options).items() if info.kind == list[str]]
 OBJECTS = ["format_spec", "credentials", "glue", "iceberg", "manifest", "server_side_encryption_configuration"]
 
 
 def test_every_option_has_a_kind() -> None:
     """The kinds that are tried below are all the options' kinds."""
-    assert sorted(STRINGS + NUMBERS + SWITCHES + CHOICES + LISTS + OBJECTS) == sorted(Options.model_fields)
+    assert sorted(STRINGS + NUMBERS + SWITCHES + CHOICES + LISTS + OBJECTS) == sorted(fields_of(Options))
 
 
 WRONG = [
@@ -65,7 +66,7 @@ WRONG = [
     *((name, value, "a list of strings") for name in LISTS for value in (1, "x", {}, True)),
     *((name, value, "true or false") for name in SWITCHES for value in (1, 0, "true", [], {})),
     *((name, value, "an object of named values") for name in OBJECTS for value in (1, "x", [], True)),
-    *((f"credentials.{name}", 1, "a string") for name in Credentials.model_fields),
+    *((f"credentials.{name}", 1, "a string") for name in fields_of(Credentials)),
 ]
 
 
@@ -92,7 +93,7 @@ def test_largest_number() -> None:
     assert parse(f'{{{REQUIRED},"batch_size":{2**63 - 1}}}').batch_size == 2**63 - 1
 
 
-@pytest.mark.parametrize("name", [name for name in Options.model_fields if name not in written()])
+@pytest.mark.parametrize("name", [name for name in fields_of(Options) if name not in written()])
 def test_null_is_not_set(name: str) -> None:
     """Null stands for the default of every option that has one."""
     assert parsed(**{name: None}) == parsed()
@@ -113,7 +114,7 @@ def test_keys_match_in_any_case() -> None:
     )
     assert spec.bucket == "b"
     assert spec.credentials == Credentials(local_profile="p")
-    assert spec.format_spec.model_dump() == {"delimiter": ";", "skip_header": False, "timestamp_separator": "T"}
+    assert values_of(spec.format_spec) == {"delimiter": ";", "skip_header": False, "timestamp_separator": "T"}
     assert spec.warnings == ()
 
 

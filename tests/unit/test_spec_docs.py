@@ -12,6 +12,7 @@ from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import Manifest
 from cloudquery_s3.spec.model import Options
+from cloudquery_s3.spec.option import fields_of
 from cloudquery_s3.spec.schema import json_schema
 
 PAGE = Path(__file__).parents[2] / "docs" / "spec.md"
@@ -25,8 +26,8 @@ def test_the_page_is_up_to_date() -> None:
 def test_one_list_of_options() -> None:
     """Code, schema, table and sections have the same options in the same order."""
     page = spec_markdown()
-    options = list(Options.model_fields)
-    assert list(Spec.model_fields) == options
+    options = list(fields_of(Options))
+    assert list(fields_of(Spec)) == options
     assert list(json.loads(json_schema())["properties"]) == options
     assert re.findall(r"^\| \[`(\w+)`\]\(#\1\)", page, re.MULTILINE) == options
     assert re.findall(r"^### `(\w+)`$", page, re.MULTILINE) == options
@@ -42,7 +43,7 @@ def test_nested_options() -> None:
         "glue": (Glue,),
         "iceberg": (Iceberg,),
     }
-    expected = {f"{name}.{field}" for name, models in nested.items() for m in models for field in m.model_fields}
+    expected = {f"{name}.{field}" for name, models in nested.items() for m in models for field in fields_of(m)}
     assert set(re.findall(r"^#### `([\w.]+)`$", spec_markdown(), re.MULTILINE)) == expected
 
 

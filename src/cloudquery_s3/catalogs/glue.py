@@ -18,7 +18,7 @@ from cloudquery_s3.catalogs.ddl.describe import described, described_footer
 from cloudquery_s3.catalogs.ddl.glue import Glue as GlueDialect
 from cloudquery_s3.catalogs.ddl.table import Surroundings
 from cloudquery_s3.errors import CatalogError, PluginError
-from cloudquery_s3.stores.aws_configuration import aws_configuration
+from cloudquery_s3.stores.aws_configuration import aws_session
 from cloudquery_s3.stores.s3 import S3Store, settings_of
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _client(spec: Spec) -> Iterator[Any]:
     settings = settings_of(spec, content_type="")
     with closing(S3Store(settings)) as store:
         keys = store.credentials.current(Cancellation())
-    client = aws_configuration(settings, makes_clients=True).create_client(
+    client = aws_session(settings).create_client(
         "glue",
         region_name=spec.region,
         aws_access_key_id=keys.access_key,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -197,4 +198,4 @@ def _example(field: PartitionField, now: datetime) -> str:
 def _connect(spec: Spec, sync_id: str) -> None:
     from cloudquery_s3.server.destination import Destination  # noqa: PLC0415 -- Arrow and botocore: half a second
 
-    Destination.connect(spec.model_copy(update={"test_write": True}), sync_id=sync_id).retire()
+    Destination.connect(replace(spec, test_write=True), sync_id=sync_id).retire()

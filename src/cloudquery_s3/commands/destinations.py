@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cloudquery_s3.commands.cloudquery_file import DESTINATION_KEYS, KINDS, REGISTRIES, WRITE_MODES
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.model import Options
+from cloudquery_s3.spec.option import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ _DOWNLOADED: Final = {"cloudquery", "github"}
 _REPLACING: Final = "overwrite-delete-stale"
 """The CLI's default of `write_mode`."""
 
-_MISPLACED: Final = Options.model_fields.keys() - {"path"}
+_MISPLACED: Final = fields_of(Options).keys() - {"path"}
 """Options of the plugin that are not also the CLI's own."""
 
 _NAMED_S3: Final = re.compile(r"(?<![a-z0-9])s3(?![a-z0-9])")

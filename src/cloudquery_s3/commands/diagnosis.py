@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-from pydantic import BaseModel
 
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.spec import CsvSpec, JsonSpec, ParquetSpec, Spec
@@ -13,13 +11,14 @@ from cloudquery_s3.spec.advice import advice
 from cloudquery_s3.spec.decode import JsonObject, decode, quoted, read_document
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.model import Options
+from cloudquery_s3.spec.option import OptionGroup, fields_of
 from cloudquery_s3.spec.parse import file_format, rewritten
 from cloudquery_s3.spec.rules import after_format, before_format, unknown_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Model = TypeVar("Model", bound=BaseModel)
+Group = TypeVar("Group", bound=OptionGroup)
 
 _FORMATS: Final[dict[str, type[CsvSpec | JsonSpec | ParquetSpec]]] = {
     "csv": CsvSpec,
@@ -81,7 +80,7 @@ class _Examination:
 
     def _advise(self, options: Options) -> None:
         """Say of the rest what would be said of a spec that works."""
-        used = options.model_copy(update=rewritten(options))
+        used = replace(options, **rewritten(options))
         known = options.format in _FORMATS
         lines = advice(options, used, file_format=file_format(options) if known else "")
         self.warnings += [line for line in lines if options.path or not line.startswith("path:")]
@@ -96,7 +95,7 @@ class _Examination:
                 continue
             self.problems.append(problem)
 
-    def _readable(self, model: type[Model], pairs: JsonObject, *, parent: str = "", strict: bool = False) -> Model:
+    def _readable(self, model: type[Group], pairs: JsonObject, *, parent: str = "", strict: bool = False) -> Group:
         """Return an object's options without those of the wrong kind, which are noted as problems."""
         while True:
             warnings: list[str] = []
@@ -114,21 +113,21 @@ class _Examination:
             duration_s(options.batch_timeout)
         except ValueError as error:
             self.problems.append(SpecError(str(error), field="batch_timeout"))
-            default = Options.model_fields["batch_timeout"].default
-            return options.model_copy(update={"batch_timeout": default})
+            default = fields_of(Options)["batch_timeout"].default
+            return replace(options, batch_timeout=default)
         return options
 
     def _with_format_spec(self, options: Options) -> Options:
         model = _FORMATS.get(options.format)
         if model is None:
-            return options.model_copy(update={"format_spec": JsonSpec()})  # whose options these are cannot be known
-        written: object = options.format_spec if "format_spec" in options.model_fields_set else JsonObject()
+            return replace(options, format_spec=JsonSpec())  # whose options these are cannot be known
+        written: object = options.format_spec if "format_spec" in options.written else JsonObject()
         if not isinstance(written, JsonObject):
             message = f"must be an object of named values, as format: {options.format} has them"
             self.problems.append(SpecError(message, field="format_spec"))
             written = JsonObject()
         details = self._readable(model, written, parent="format_spec", strict=True)
-        return options.model_copy(update={"format_spec": details})
+        return replace(options, format_spec=details)
 
 
 def _without(pairs: JsonObject, name: str) -> JsonObject:

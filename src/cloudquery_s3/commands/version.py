@@ -10,7 +10,7 @@ import typer
 
 from cloudquery_s3 import __version__
 
-_SHOWN: Final = ("pyarrow", "hpack", "botocore", "cloudquery-plugin-pb")
+_SHOWN: Final = ("pyarrow", "hpack", "botocore", "protobuf")
 
 
 def version() -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from cloudquery.discovery_v1 import discovery_pb2
-from cloudquery.plugin_v3 import plugin_pb2
 from google.protobuf.message_factory import GetMessageClass
 
 from cloudquery_s3.server import descriptors
+from cloudquery_s3.server.protocol import DISCOVERY, PLUGIN
 from cloudquery_s3.server.rpc import RpcError, Status, methods_of
 
 if TYPE_CHECKING:
@@ -21,8 +20,8 @@ _Response: Final = GetMessageClass(_FILE.message_types_by_name["HealthCheckRespo
 _SERVICES: Final = frozenset(
     {
         "",  # the server as a whole
-        plugin_pb2.DESCRIPTOR.services_by_name["Plugin"].full_name,
-        discovery_pb2.DESCRIPTOR.services_by_name["Discovery"].full_name,
+        PLUGIN.full_name,
+        DISCOVERY.full_name,
     }
 )
 

@@ -6,12 +6,10 @@ import contextlib
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
-from cloudquery.discovery_v1 import discovery_pb2
-from cloudquery.plugin_v3 import plugin_pb2
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from cloudquery_s3.server import descriptors
+from cloudquery_s3.server import descriptors, protocol
 from cloudquery_s3.server.rpc import RpcError, Status, methods_of
 
 if TYPE_CHECKING:
@@ -19,11 +17,11 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.server.rpc import Call, Method
 
-_POOLS: Final = (plugin_pb2.DESCRIPTOR.pool, descriptors.POOL)
+_POOLS: Final = (protocol.POOL, descriptors.POOL)
 _VERSIONS: Final = tuple(descriptors.reflection(version) for version in ("v1", "v1alpha"))
 _SERVICES: Final = (
-    discovery_pb2.DESCRIPTOR.services_by_name["Discovery"].full_name,
-    plugin_pb2.DESCRIPTOR.services_by_name["Plugin"].full_name,
+    protocol.DISCOVERY.full_name,
+    protocol.PLUGIN.full_name,
     "grpc.health.v1.Health",
     *(file.services_by_name["ServerReflection"].full_name for file in _VERSIONS),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import errno
 import io
 import logging
@@ -14,7 +13,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
-from cloudquery_s3.server import arguments, health, logs, reflection, servicer
+from cloudquery_s3.server import allocator, arguments, health, logs, reflection, servicer
 from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import Server
 from cloudquery_s3.server.starter import Starter
@@ -40,7 +39,7 @@ def main(given: Sequence[str]) -> int:
     logs.configure(options.log_level, options.log_format)
     for warning in options.warnings:
         log.warning("%s", warning)
-    _keep_large_blocks()
+    allocator.keep_large_blocks()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts threads for matrices; there are none here
     return asyncio.run(_serve(options))
 
@@ -151,26 +150,3 @@ def _open_standard_streams() -> None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what no encoding has: bytes of a variable that is no UTF-8
-
-
-_MALLOC_OPTIONS: Final = {
-    -1: 1 << 30,  # M_TRIM_THRESHOLD: do not give back the top of the heap
-    -3: 1 << 30,  # M_MMAP_THRESHOLD: no block is a mapping of its own
-    -8: 1,  # M_ARENA_MAX: all threads share what is kept
-}
-
-
-def _keep_large_blocks() -> None:
-    """Let glibc keep freed memory for the next message instead of giving it back page by page; Arrow uses it too.
-
-    Halves the cost of receiving messages of megabytes (`docs/benchmarks.md`). Elsewhere than on glibc nothing happens.
-    """
-    if sys.platform != "linux":
-        return
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    for option, value in _MALLOC_OPTIONS.items():
-        mallopt(option, value)
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

@@ -10,13 +10,11 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from cloudquery.discovery_v1 import discovery_pb2
-from cloudquery.plugin_v3 import plugin_pb2
-
 from cloudquery_s3 import __version__, errors
-from cloudquery_s3.server import wire
+from cloudquery_s3.server import allocator, wire
 from cloudquery_s3.server.destinations import Destinations
 from cloudquery_s3.server.limits import Limits
+from cloudquery_s3.server.protocol import DISCOVERY, PLUGIN, response
 from cloudquery_s3.server.rpc import RpcError, Status, methods_of
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ class DiscoveryServicer:
 
     async def GetVersions(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the one version that is."""
-        return discovery_pb2.GetVersions.Response(versions=[PROTOCOL_VERSION])
+        return response(DISCOVERY, "GetVersions")(versions=[PROTOCOL_VERSION])
 
 
 def _refuses(name: str, reason: str) -> Callable[[PluginServicer, Any, Call], Awaitable[Any]]:
@@ -103,27 +101,29 @@ class PluginServicer:
 
     async def GetName(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the plugin's name, the reference's."""
-        return plugin_pb2.GetName.Response(name=PLUGIN_NAME)
+        return response(PLUGIN, "GetName")(name=PLUGIN_NAME)
 
     async def GetVersion(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the package's version."""
-        return plugin_pb2.GetVersion.Response(version=__version__)
+        return response(PLUGIN, "GetVersion")(version=__version__)
 
     async def GetSpecSchema(self, _request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Return the JSON schema of the spec."""
         await asyncio.to_thread(_load)
         from cloudquery_s3.spec.schema import json_schema  # noqa: PLC0415 -- serving must not wait for its imports
 
-        return plugin_pb2.GetSpecSchema.Response(json_schema=json_schema())
+        return response(PLUGIN, "GetSpecSchema")(json_schema=json_schema())
 
     async def Init(self, request: Any, call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Give this connection the destination that the spec describes; a Write that runs goes on with an old one."""
         connect = functools.partial(self._connect, request.spec, request.invocation_id)
         await self._destinations.init(call, None if request.no_connection else connect)
-        return plugin_pb2.Init.Response()
+        return response(PLUGIN, "Init")()
 
     async def _connect(self, spec: bytes, invocation_id: str) -> Destination:
         destination = await _connected(spec, invocation_id)
+        if self._budget is None:  # the first: nothing is written yet, and all that a Write needs is loaded
+            await asyncio.to_thread(allocator.give_back)
         self._budget = destination.share(self._budget)
         return destination
 
@@ -151,13 +151,13 @@ class PluginServicer:
                 self._writing_to -= Counter([destination])
                 if not self._writing_to:
                     self.idle.set()
-        return plugin_pb2.Write.Response()
+        return response(PLUGIN, "Write")()
 
     async def Read(self, request: Any, call: Call) -> None:  # noqa: N802 -- the protocol's name
         """Send the rows of the object that a table has at a fixed key; nothing where there is none."""
         with self._destinations.use(call) as destination, destination.reading(request.table) as records:
             while (record := await asyncio.to_thread(next, records, None)) is not None:
-                await call.send(plugin_pb2.Read.Response(record=record).SerializeToString())
+                await call.send(response(PLUGIN, "Read")(record=record).SerializeToString())
 
     GetTables = _refuses("GetTables", "has no tables of its own: ask the source")
     Sync = _refuses("Sync", "has no rows of its own: ask the source")
@@ -169,7 +169,7 @@ class PluginServicer:
     async def Close(self, _request: Any, call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """End the destination, if there is one, and every Write that still runs on it."""
         self._destinations.close(call)
-        return plugin_pb2.Close.Response()
+        return response(PLUGIN, "Close")()
 
     async def TestConnection(self, request: Any, _call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Tell whether the spec is good and the bucket can be written to; never an error of the RPC itself."""
@@ -182,7 +182,7 @@ class PluginServicer:
             log.exception("an error that this plugin does not know", extra={"rpc": "TestConnection"})
             return self._failed_test("UNKNOWN", f"{type(error).__name__}: {error}")
         destination.retire()
-        return plugin_pb2.TestConnection.Response(success=True)
+        return response(PLUGIN, "TestConnection")(success=True)
 
     async def preload(self) -> None:
         """Load what Init needs, while the CLI waits between its first and its second attempt to connect."""
@@ -199,7 +199,7 @@ class PluginServicer:
 
     def _failed_test(self, code: str, description: str) -> Any:
         shown = description[: self._limits.error_bytes].encode(errors="replace").decode()
-        return plugin_pb2.TestConnection.Response(success=False, failure_code=code, failure_description=shown)
+        return response(PLUGIN, "TestConnection")(success=False, failure_code=code, failure_description=shown)
 
 
 def _load() -> tuple[type[Spec], type[Destination]]:
@@ -286,6 +286,6 @@ async def _give_up(writer: StreamWriter) -> None:
 def methods(plugin: PluginServicer) -> dict[str, Method]:
     """Return what serves both services."""
     return {
-        **methods_of(discovery_pb2.DESCRIPTOR.services_by_name["Discovery"], DiscoveryServicer()),
-        **methods_of(plugin_pb2.DESCRIPTOR.services_by_name["Plugin"], plugin),
+        **methods_of(DISCOVERY, DiscoveryServicer()),
+        **methods_of(PLUGIN, plugin),
     }

@@ -10,12 +10,12 @@ from datetime import UTC
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from cloudquery.plugin_v3 import plugin_pb2
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from cloudquery_s3.committed import Conditions, DeleteRecord, DeleteStale, Equality
 from cloudquery_s3.errors import ProtocolError
+from cloudquery_s3.server.protocol import PLUGIN, PredicatesGroup, request
 
 if TYPE_CHECKING:
     from cloudquery_s3.committed import Delete
@@ -44,6 +44,7 @@ class Message(NamedTuple):
     delete: Delete | None = None
 
 
+_WriteRequest: Final = request(PLUGIN, "Write")
 _INSERT_TAG: Final = 0x12  # field 2, length-delimited
 _RECORD_TAG: Final = 0x0A  # field 1, length-delimited
 _MOST_VARINT_BYTES: Final = 10
@@ -84,28 +85,28 @@ def _enter(raw: bytes | memoryview, at: int, tag: int) -> int:
 
 def _parse_any(raw: bytes | memoryview) -> Message:
     try:
-        request = plugin_pb2.Write.Request.FromString(raw)
+        message = _WriteRequest.FromString(raw)
     except ProtobufDecodeError as error:
         raise ProtocolError(f"a Write message is not a Write.Request: {error}") from error
-    unknown = sorted({field.field_number for field in UnknownFieldSet(request)})
+    unknown = sorted({field.field_number for field in UnknownFieldSet(message)})
     if unknown:
         raise ProtocolError(
             f"a Write message has the unknown field {', '.join(map(str, unknown))}, which may hold rows: the client is "
             "newer than this plugin; update it"
         )
-    match request.WhichOneof("message"):
+    match message.WhichOneof("message"):
         case "insert":
-            return Message(Kind.INSERT, request.insert.record)
+            return Message(Kind.INSERT, message.insert.record)
         case "migrate_table":
-            return Message(Kind.MIGRATE, request.migrate_table.table)
+            return Message(Kind.MIGRATE, message.migrate_table.table)
         case "delete":
-            return Message(Kind.DELETE, b"", _delete_stale(request.delete))
+            return Message(Kind.DELETE, b"", _delete_stale(message.delete))
         case "delete_record":
-            return Message(Kind.DELETE, b"", _delete_record(request.delete_record))
+            return Message(Kind.DELETE, b"", _delete_record(message.delete_record))
         case "flush":
             return Message(Kind.FLUSH, b"")
         case _:
-            numbers = [str(field.number) for field in request.DESCRIPTOR.oneofs_by_name["message"].fields]
+            numbers = [str(field.number) for field in message.DESCRIPTOR.oneofs_by_name["message"].fields]
             raise ProtocolError(f"a Write message is empty: none of its fields {', '.join(numbers)} is set")
 
 
@@ -120,7 +121,7 @@ def _delete_stale(message: Any) -> DeleteStale:
 def _delete_record(message: Any) -> DeleteRecord:
     groups = (
         Conditions(
-            any_of=group.grouping_type == plugin_pb2.PredicatesGroup.OR,
+            any_of=group.grouping_type == PredicatesGroup.OR,
             equalities=tuple(Equality(predicate.column, predicate.record) for predicate in group.predicates),
         )
         for group in message.where_clause

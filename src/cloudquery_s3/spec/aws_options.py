@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, TypeAlias
-
-from pydantic import Field
 
 from cloudquery_s3.spec.option import CHOICE, Option, OptionGroup
 
@@ -13,6 +12,7 @@ Encryption: TypeAlias = Literal["AES256", "aws:kms", "aws:kms:dsse"]
 ROLE_ARN_PATTERN: Final = r"^(arn(:[^:\n]*){5}([:/].*)?)?$"
 
 
+@dataclass(frozen=True, kw_only=True)
 class Credentials(OptionGroup):
     """Whose AWS credentials are used."""
 
@@ -33,11 +33,11 @@ class Credentials(OptionGroup):
     ] = ""
     external_id: Annotated[
         str,
-        Field(repr=False),
         Option("External id that the role's trust policy asks for. Needs `role_arn`.", example="${EXTERNAL_ID}"),
-    ] = ""
+    ] = field(default="", repr=False)
 
 
+@dataclass(frozen=True, kw_only=True)
 class ServerSideEncryption(OptionGroup):
     """How S3 encrypts the objects at rest."""
 

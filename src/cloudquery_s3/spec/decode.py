@@ -5,29 +5,29 @@ from __future__ import annotations
 import json
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, get_origin
 
 from cloudquery_s3.errors import SpecError
+from cloudquery_s3.spec.option import Decoding, OptionGroup, fields_of, without_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Model = TypeVar("Model", bound=BaseModel)
+Group = TypeVar("Group", bound=OptionGroup)
 
 _INT64_DIGITS: Final = 19
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _SHOWN_CHARACTERS: Final = 60
-_KINDS: Final = {
-    "string_type": "a string",
-    "literal_error": "a string",
-    "int_type": "a whole number of at most 64 bits",
-    "list_type": "a list of strings",
-    "bool_type": "true or false",
-    "model_type": "an object of named values",
-    "dict_type": "an object of named values",
+_TEXT: Final = "a string"
+_OBJECT: Final = "an object of named values"
+_KINDS: Final[dict[Any, str]] = {
+    str: _TEXT,
+    Literal: _TEXT,
+    int: "a whole number of at most 64 bits",
+    bool: "true or false",
+    list: "a list of strings",
+    dict: _OBJECT,
 }
 
 
@@ -58,8 +58,8 @@ def read_document(data: bytes) -> JsonObject:
 
 
 def decode(
-    model: type[Model], pairs: JsonObject, warnings: list[str], *, field: str = "", strict: bool = False
-) -> Model:
+    model: type[Group], pairs: JsonObject, warnings: list[str], *, field: str = "", strict: bool = False
+) -> Group:
     """Return an object's options, each of its JSON kind.
 
     Keys match whatever their case, the last of a repeated key wins, and null is the same as no key. A required option
@@ -75,23 +75,30 @@ def decode(
     Raises:
         SpecError: a value has the wrong kind, or a key is unknown and `strict`.
     """
-    required = {name: info.annotation for name, info in model.model_fields.items() if info.is_required()}
-    values: dict[str, object] = {name: {} if get_origin(kind) is dict else "" for name, kind in required.items()}
-    try:
-        return model.model_validate(values | _known(model, pairs, warnings, field=field, strict=strict))
-    except ValidationError as error:
-        raise _spec_error(error, field) from None
+    written = _known(model, pairs, warnings, field=field, strict=strict)
+    values: dict[str, Any] = {}
+    for name, known in fields_of(model).items():
+        if name in written:
+            value = written[name]
+            for before in known.before:
+                value = before.change(value)
+            if known.decoding is not Decoding.LATER:
+                _raise_fault(_fault(known.kind, value), dotted(field, name))
+            values[name] = value
+        elif known.required:
+            values[name] = {} if get_origin(known.kind) is dict else ""
+    return model(**values, written=frozenset(values))
 
 
 def _known(
-    model: type[BaseModel], pairs: JsonObject, warnings: list[str], *, field: str, strict: bool
+    model: type[OptionGroup], pairs: JsonObject, warnings: list[str], *, field: str, strict: bool
 ) -> dict[str, object]:
-    values: dict[str, Any] = {}
+    fields, values = fields_of(model), dict[str, Any]()
     for key, value in pairs:
         name = key.lower()
-        if name not in model.model_fields:
+        if name not in fields:
             shown = quoted(key)
-            message = f"is not an option{suggestion(name, model.model_fields)}"
+            message = f"is not an option{suggestion(name, fields)}"
             if strict:
                 raise SpecError(f"{message}; remove it or mend its name", field=dotted(field, shown))
             warnings.append(f"{dotted(field, shown)}: {message}; it is ignored")
@@ -100,12 +107,49 @@ def _known(
             warnings.append(f"{dotted(field, name)}: is written more than once; the last one counts")
         values[name] = value
     for name, value in values.items():
-        nested = _model_of(model.model_fields[name].annotation)
-        if nested and isinstance(value, JsonObject):
-            values[name] = decode(nested, value, warnings, field=dotted(field, name))
-        elif get_origin(model.model_fields[name].annotation) is list and isinstance(value, JsonObject):
-            values[name] = dict(value)  # an object is no list, though it is kept as one
+        group = fields[name].group
+        if group and isinstance(value, JsonObject):
+            values[name] = decode(group, value, warnings, field=dotted(field, name))
     return {name: value for name, value in values.items() if value is not None}
+
+
+class _Fault(NamedTuple):
+    """A value of the wrong kind.
+
+    Attributes:
+        path: where it is in the option's value; empty for the value itself.
+        expected: what it must be.
+        value: what it is.
+    """
+
+    path: str
+    expected: str
+    value: object
+
+
+def _fault(kind: Any, value: object) -> _Fault | None:
+    """Return the first thing that is wrong with a value, or None where it is of its kind."""
+    kind = without_none(kind)
+    origin = get_origin(kind) or kind
+    if origin is Literal:
+        origin = str
+    is_kind = isinstance(value, origin) and not (
+        (origin is int and isinstance(value, bool)) or (origin is list and isinstance(value, JsonObject))
+    )
+    if not is_kind:
+        return _Fault("", _KINDS.get(origin, _OBJECT), value)
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(value, list):
+        items = enumerate(value)
+    elif isinstance(value, dict):
+        items = value.items()
+    wrong = ((name, item) for name, item in items if not isinstance(item, str))
+    return next((_Fault(f".{name}", _TEXT, item) for name, item in wrong), None)
+
+
+def _raise_fault(fault: _Fault | None, field: str) -> None:
+    if fault is not None:
+        raise SpecError(f"must be {fault.expected}, not {_kind(fault.value)}", field=f"{field}{fault.path}")
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -125,18 +169,6 @@ def quoted(text: str) -> str:
 def dotted(parent: str, name: str) -> str:
     """Return a nested field's name as the user thinks of it: `credentials.role_arn`."""
     return f"{parent}.{name}" if parent else name
-
-
-def _model_of(annotation: object) -> type[BaseModel] | None:
-    models = [part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
-    return models[0] if len(models) == 1 else None
-
-
-def _spec_error(error: ValidationError, parent: str) -> SpecError:
-    first = error.errors(include_url=False, include_context=False)[0]
-    name = ".".join(map(str, first["loc"]))
-    message = f"must be {_KINDS[first['type']]}, not {_kind(first['input'])}"
-    return SpecError(message, field=dotted(parent, name))
 
 
 def _kind(value: object) -> str:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel
 
 from cloudquery_s3.object_key import MAX_KEY_BYTES, NULL_PARTITION, PARTITION_PLACEHOLDERS, PLACEHOLDERS
 from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.model import Options
-from cloudquery_s3.spec.option import Option
+from cloudquery_s3.spec.option import fields_of, without_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic.fields import FieldInfo
+    from cloudquery_s3.spec.option import Field, OptionGroup
 
-_FORMATS: Final[dict[str, type[BaseModel]]] = {"csv": CsvSpec, "json": JsonSpec, "parquet": ParquetSpec}
-_KINDS: Final = {str: "string", int: "whole number", bool: "`true` or `false`", list: "list of strings"}
+_FORMATS: Final[dict[str, type[OptionGroup]]] = {"csv": CsvSpec, "json": JsonSpec, "parquet": ParquetSpec}
+_KINDS: Final[dict[Any, str]] = {str: "string", int: "whole number", bool: "`true` or `false`", list: "list of strings"}
 
 _INTRODUCTION: Final = """\
 <!-- Made from the source by `python -m cloudquery_s3.spec.docs`: change it there. -->
@@ -120,8 +119,8 @@ def spec_markdown() -> str:
 
 def _table() -> str:
     rows = (
-        _row(f"[`{name}`](#{name})", _kind(info.annotation), _default(info), _first_sentence(_option(info).about))
-        for name, info in Options.model_fields.items()
+        _row(f"[`{name}`](#{name})", _kind(info.kind), _default(info), _first_sentence(info.option.about))
+        for name, info in fields_of(Options).items()
     )
     return "\n".join(("## All options", "", _row("option", "value", "default", "meaning"), _row(*["---"] * 4), *rows))
 
@@ -140,27 +139,26 @@ def _placeholders() -> str:
 
 def _sections() -> Iterator[str]:
     yield "## Options one by one\n"
-    for name, info in Options.model_fields.items():
+    for name, info in fields_of(Options).items():
         yield from _section("###", name, info)
         if name == "format_spec":
             for form, model in _FORMATS.items():
-                yield f"With `format: {form}`:{'' if model.model_fields else ' nothing to set.'}\n"
+                yield f"With `format: {form}`:{'' if fields_of(model) else ' nothing to set.'}\n"
                 yield from _members(name, model)
-        for model in get_args(info.annotation):
-            if name != "format_spec" and isinstance(model, type) and issubclass(model, BaseModel):
-                yield from _members(name, model)
+        if info.group is not None:
+            yield from _members(name, info.group)
 
 
-def _members(parent: str, model: type[BaseModel]) -> Iterator[str]:
-    for name, info in model.model_fields.items():
+def _members(parent: str, model: type[OptionGroup]) -> Iterator[str]:
+    for name, info in fields_of(model).items():
         yield from _section("####", f"{parent}.{name}", info)
 
 
-def _section(level: str, name: str, info: FieldInfo) -> Iterator[str]:
-    option = _option(info)
-    required = info.is_required()
+def _section(level: str, name: str, info: Field) -> Iterator[str]:
+    option = info.option
+    required = info.required
     yield f"{level} `{name}`\n"
-    yield f"{_kind(info.annotation)}, {'' if required else 'default: '}{_default(info)}\n"
+    yield f"{_kind(info.kind)}, {'' if required else 'default: '}{_default(info)}\n"
     yield f"{option.about}\n"
     if option.example != {}:
         yield f"```yaml\n{_yaml(name, option.example)}```\n"
@@ -172,26 +170,21 @@ def _yaml(name: str, value: object) -> str:
     return yaml.safe_dump(value, sort_keys=False, width=200)
 
 
-def _option(info: FieldInfo) -> Option:
-    return next(mark for mark in info.metadata if isinstance(mark, Option))
-
-
-def _default(info: FieldInfo) -> str:
-    option = _option(info)
-    if info.is_required() or option.default_text:
+def _default(info: Field) -> str:
+    option = info.option
+    if info.required or option.default_text:
         return option.default_text or "**required**"
-    value = info.get_default(call_default_factory=False)
+    value = info.default
     texts = {None: "none", "": "empty", True: "`true`", False: "`false`"}
     return f"`{value}`" if isinstance(value, int) and not isinstance(value, bool) else texts.get(value, f"`{value}`")
 
 
-def _kind(annotation: object) -> str:
+def _kind(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation) if choice)
     if get_origin(annotation) is list:
         return _KINDS[list]
-    members = [part for part in get_args(annotation) if part is not type(None)] or [annotation]
-    return _KINDS.get(members[0], "object") if isinstance(members[0], type) else "object"
+    return _KINDS.get(without_none(annotation), "object")
 
 
 def _first_sentence(text: str) -> str:

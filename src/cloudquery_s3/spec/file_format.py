@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
-
-from cloudquery_s3.spec.option import CHOICE, Option, OptionGroup
+from cloudquery_s3.spec.option import CHOICE, Before, Option, OptionGroup
 
 FormatName: TypeAlias = Literal["csv", "json", "parquet"]
 ParquetVersion: TypeAlias = Literal["v1.0", "v2.4", "v2.6", "v2Latest"]
@@ -24,6 +23,7 @@ _SEPARATOR: Final = Option(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
 class CsvSpec(OptionGroup):
     """How CSV files are written."""
 
@@ -41,6 +41,7 @@ class CsvSpec(OptionGroup):
     timestamp_separator: Annotated[TimestampSeparator, CHOICE, _SEPARATOR] = "T"
 
 
+@dataclass(frozen=True, kw_only=True)
 class JsonSpec(OptionGroup):
     """How JSON lines are written."""
 
@@ -61,6 +62,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+@dataclass(frozen=True, kw_only=True)
 class ParquetSpec(OptionGroup):
     """How Parquet files are written."""
 
@@ -109,7 +111,7 @@ class ParquetSpec(OptionGroup):
     ] = "arrow"
     bloom_filters: Annotated[
         list[str],
-        BeforeValidator(_as_list),
+        Before(_as_list),
         Option(
             "Columns with Bloom filters, for readers that look for one value: a list of names, or `auto` for the "
             "columns whose values are mostly distinct. Names that a table lacks are passed over.",
@@ -117,7 +119,7 @@ class ParquetSpec(OptionGroup):
             schema={"type": ["string", "array"], "pattern": "^auto$"},
             default_text="none",
         ),
-    ] = Field(default_factory=list)
+    ] = field(default_factory=list)
 
 
 FormatSpec: TypeAlias = CsvSpec | JsonSpec | ParquetSpec

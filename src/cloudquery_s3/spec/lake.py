@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
-
 from cloudquery_s3.errors import SpecError
-from cloudquery_s3.spec.option import Option, OptionGroup
+from cloudquery_s3.spec.option import Before, Option, OptionGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,20 +29,20 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
+@dataclass(frozen=True, kw_only=True)
 class Iceberg(OptionGroup):
     """Which Iceberg tables hear of the objects."""
 
     catalog: Annotated[
         dict[str, str],
-        Field(repr=False),
-        BeforeValidator(_properties),
+        Before(_properties),
         Option(
             "The catalogue, by pyiceberg's properties: `type` (`rest`, `glue`, `sql`, `hive`, `dynamodb`), `uri`, "
             "`warehouse`, `credential` and others, handed through as they are. Values never reach a log.",
             example={"type": "rest", "uri": "https://catalog.example.com", "warehouse": "lake"},
             schema={"additionalProperties": {"type": ["string", "number", "boolean", "null"]}, "minProperties": 1},
         ),
-    ]
+    ] = field(repr=False)
     namespace: Annotated[
         str,
         Option(
@@ -67,6 +66,7 @@ class Iceberg(OptionGroup):
         return (*self.namespace.split("."), name)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Glue(OptionGroup):
     """Which Glue database hears of the tables."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 from cloudquery_s3.errors import SpecError
@@ -27,6 +28,7 @@ _KEY_FAULTS: Final = r"//|\./|/$|(^|/)\.\.?$"
 _MAX_PART: Final = 100
 
 
+@dataclass(frozen=True, kw_only=True)
 class Manifest(OptionGroup):
     """What a Write tells its readers when it ends."""
 

@@ -7,9 +7,8 @@ The JSON schema and `docs/spec.md` are made from it. Names and defaults are thos
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, TypeAlias
-
-from pydantic import Field
 
 from cloudquery_s3.spec.aws_options import Credentials, ServerSideEncryption
 from cloudquery_s3.spec.file_format import FormatName, FormatSpec, JsonSpec
@@ -51,6 +50,7 @@ _BUCKET_FAULTS: Final = r"[\s\x00-\x1f\x7f]|://|^arn:[^:]*:s3:::|^[^:]*/"
 _PATH_FAULTS: Final = r"//|\./|/$|(^|/)\.\.?$"
 
 
+@dataclass(frozen=True, kw_only=True)
 class Options(OptionGroup):
     """All options, each of the right JSON kind and in itself; `Spec` is what has passed the rules."""
 
@@ -86,7 +86,7 @@ class Options(OptionGroup):
         Option(
             "Details of the format; each format has its own.", example={}, nullable=True, default_text="the format's"
         ),
-    ] = Field(default_factory=JsonSpec)
+    ] = field(default_factory=JsonSpec)
     compression: Annotated[
         Compression,
         CHOICE,
@@ -314,7 +314,8 @@ class Options(OptionGroup):
         int | None,
         Option(
             "How hard the codec of `compression`, or of Parquet's `format_spec.compression`, tries: `gzip` from 1 "
-            "(fast) to 9 (small), `zstd` from 1 to 22. Not set, gzip files are about as large as the Go plugin's.",
+            "(fast) to 9 (small), `zstd` from 1 to 22. Not set, gzip files are 1 to 10 % larger than the Go plugin's; "
+            "with `7` they are as small as those or smaller.",
             example=1,
             schema={"minimum": 1, "maximum": 22},
             default_text="the codec's",
@@ -339,7 +340,7 @@ class Options(OptionGroup):
             example=["account_id", "region"],
             default_text="none",
         ),
-    ] = Field(default_factory=list)
+    ] = field(default_factory=list)
     manifest: Annotated[
         Manifest | None,
         Option(

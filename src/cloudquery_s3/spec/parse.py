@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
-
-from pydantic import PrivateAttr
 
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.object_key import PathTemplate
@@ -15,6 +14,7 @@ from cloudquery_s3.spec.decode import JsonObject, decode, read_document
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.model import COMPRESSION_SUFFIXES, MIN_PART_SIZE, Options
+from cloudquery_s3.spec.option import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +24,19 @@ _MANY_ATTEMPTS: Final = 100
 _NO_BATCHES: Final[dict[str, Any]] = {"batch_size": 0, "batch_size_bytes": 0, "batch_timeout": "0s"}
 
 
+@dataclass(frozen=True, kw_only=True)
 class Spec(Options):
     """The options of one Init: valid, complete, frozen.
 
     Every default is filled in and every rewriting is done: `path` has its legacy suffix, the batch limits are 0 where
     there is no limit, `part_size` is one that S3 accepts, `max_retries` is at least 1 and counts attempts,
     `credentials` holds a top-level `local_profile`.
+
+    Attributes:
+        warnings: what the user should know, though it stops nothing; a line each, the field first.
     """
 
-    _warnings: tuple[str, ...] = PrivateAttr(default=())
+    warnings: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def parse(cls, data: bytes, *, invocation_id: str) -> Spec:
@@ -51,22 +55,16 @@ class Spec(Options):
         options = decode(Options, read_document(data), warnings)
         _raise_first(rules.before_format(options))
         _raise_first(rules.unknown_format(options))
-        options = options.model_copy(update={"format_spec": _format_spec(options, warnings)})
+        options = replace(options, format_spec=_format_spec(options, warnings))
         _raise_first(rules.after_format(options))
-        spec = cls.model_validate(dict(options) | rewritten(options))
+        spec = cls(**values_of(options) | rewritten(options))
         keys = {"path": spec.path, "manifest.path": spec.manifest.path if spec.manifest else ""}
-        for field, key in keys.items():
+        for name, key in keys.items():
             if "{{SYNC_ID}}" in key and not invocation_id:
                 raise SpecError(
-                    "contains {{SYNC_ID}}, which this CLI does not send; use a newer CloudQuery CLI", field=field
+                    "contains {{SYNC_ID}}, which this CLI does not send; use a newer CloudQuery CLI", field=name
                 )
-        spec._warnings = (*warnings, *advice(options, spec, file_format=spec.file_format))  # noqa: SLF001 - this class's own
-        return spec
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the user should know, though it stops nothing; a line each, the field first."""
-        return self._warnings
+        return replace(spec, warnings=(*warnings, *advice(options, spec, file_format=spec.file_format)))
 
     @property
     def batch_timeout_s(self) -> float:
@@ -94,7 +92,7 @@ def _raise_first(problems: Iterator[SpecError]) -> None:
 
 
 def _format_spec(options: Options, warnings: list[str]) -> FormatSpec:
-    written: object = options.format_spec if "format_spec" in options.model_fields_set else JsonObject()
+    written: object = options.format_spec if "format_spec" in options.written else JsonObject()
     if not isinstance(written, JsonObject):
         raise SpecError(f"must be an object of named values, as format: {options.format} has them", field="format_spec")
     return decode(_FORMAT_SPECS[options.format], written, warnings, field="format_spec", strict=True)
@@ -108,7 +106,7 @@ def rewritten(options: Options) -> dict[str, Any]:
     else:
         changes |= {"batch_size": max(0, options.batch_size), "batch_size_bytes": max(0, options.batch_size_bytes)}
         if options.object_size:
-            changes |= {name: none for name, none in _NO_BATCHES.items() if name not in options.model_fields_set}
+            changes |= {name: none for name, none in _NO_BATCHES.items() if name not in options.written}
     if options.local_profile:
         changes["credentials"] = Credentials(local_profile=options.local_profile)
     if options.max_retries < 1:
@@ -116,6 +114,6 @@ def rewritten(options: Options) -> dict[str, Any]:
     if options.compression == "gzip" and options.compression_level is None:
         changes["compression_level"] = options.gzip_level
     if options.iceberg is not None and isinstance(options.format_spec, ParquetSpec):
-        changes["format_spec"] = options.format_spec.model_copy(update={"types": "portable"})
+        changes["format_spec"] = replace(options.format_spec, types="portable")
     changes["part_size"] = max(MIN_PART_SIZE, options.part_size)
     return changes

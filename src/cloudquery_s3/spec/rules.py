@@ -40,6 +40,7 @@ from cloudquery_s3.spec.model import (
     CreateOnly,
     Options,
 )
+from cloudquery_s3.spec.option import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def before_format(options: Options) -> Iterator[SpecError]:
             field="write_empty_objects_for_empty_tables",
         )
     credentials = options.credentials
-    if options.local_profile and credentials and any(value for _, value in credentials):
+    if options.local_profile and credentials and any(values_of(credentials).values()):
         yield SpecError("cannot stand beside credentials; move it to credentials.local_profile", field="local_profile")
     yield from _batching(options)
     yield from _choice(options.acl, Acl, "acl")
@@ -87,7 +88,7 @@ def after_format(options: Options) -> Iterator[SpecError]:
     yield from _manifest(options)
     if options.iceberg is not None:
         details = options.format_spec
-        types = details.types if isinstance(details, ParquetSpec) and "types" in details.model_fields_set else ""
+        types = details.types if isinstance(details, ParquetSpec) and "types" in details.written else ""
         yield from iceberg_problems(options.iceberg, path=options.path, file_format=options.format, types=types)
     if options.glue is not None:
         yield from glue_problems(options.glue, path=options.path)
@@ -106,8 +107,7 @@ def batching(options: Options) -> bool:
     One that is not set counts, since it has a default, unless `object_size` takes its place.
     """
     return not options.no_rotate and any(
-        _limit(options, name) > 0 if name in options.model_fields_set else not options.object_size
-        for name in _BATCH_FIELDS
+        _limit(options, name) > 0 if name in options.written else not options.object_size for name in _BATCH_FIELDS
     )
 
 
@@ -142,7 +142,7 @@ def _batching(options: Options) -> Iterator[SpecError]:
     if options.no_rotate and has_uuid:
         yield SpecError("must not contain {{UUID}} with no_rotate: true; remove one of the two", field="path")
     for name in _BATCH_FIELDS:
-        if options.no_rotate and name in options.model_fields_set and _limit(options, name) > 0:
+        if options.no_rotate and name in options.written and _limit(options, name) > 0:
             yield SpecError("has no meaning with no_rotate: true; remove one of the two", field=name)
     if not has_uuid and (fields := partition_fields(options.path)):
         used = f"{{{{{fields[0].kind}:{fields[0].column}}}}}"

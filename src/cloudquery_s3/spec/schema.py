@@ -9,25 +9,27 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from cloudquery_s3.spec.file_format import CsvSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.model import Options
+from cloudquery_s3.spec.option import Decoding, fields_of, without_none
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from cloudquery_s3.spec.option import Field, OptionGroup
 
 Schema: TypeAlias = dict[str, Any]
 
 _HAS_UUID: Final = r"\{\{UUID\}\}"
 _NOT_SET: Final[Schema] = {"type": "null"}
 _EMPTY: Final[Schema] = {"maxLength": 0}
+_JSON_TYPES: Final[dict[Any, str]] = {str: "string", int: "integer", bool: "boolean"}
 
 
 @cache
 def json_schema() -> str:
     """Return the JSON schema of a spec: draft 2020-12, as text."""
-    schema = _inlined(Options.model_json_schema())
+    schema = _object(Options)
     return json.dumps(
         {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -41,37 +43,51 @@ def json_schema() -> str:
     )
 
 
-def _inlined(schema: Schema) -> Schema:
-    """Return pydantic's schema of a model without references, titles and unions.
+def _object(group: type[OptionGroup]) -> Schema:
+    """Return a group's schema, whole.
 
     A validator's message then points at the value that is wrong, not at a branch of alternatives.
     """
-    definitions = schema.get("$defs", {})
-    properties = {name: _property(value, definitions) for name, value in schema.get("properties", {}).items()}
-    if "format_spec" in properties:
-        about = properties["format_spec"]["description"]
-        properties["format_spec"] = {"type": ["object", "null"], "description": about}
-    if "server_side_encryption" in properties:
-        schema = schema | {"allOf": _encryption_interplay()}
-    kept = {name: value for name, value in schema.items() if name in {"type", "description", "required", "allOf"}}
-    return {**kept, "properties": properties, "additionalProperties": False}
+    fields = fields_of(group)
+    schema: Schema = {"type": "object", "description": group.__doc__}
+    required = [name for name, field in fields.items() if field.required]
+    if required:
+        schema["required"] = required
+    if "server_side_encryption" in fields:
+        schema["allOf"] = _encryption_interplay()
+    properties = {name: _property(field) for name, field in fields.items()}
+    return {**schema, "properties": properties, "additionalProperties": False}
 
 
-def _property(schema: Schema, definitions: Schema) -> Schema:
-    kept = {name: value for name, value in schema.items() if name not in {"title", "anyOf"}}
-    if schema.get("anyOf", [])[1:] == [_NOT_SET]:
-        only = schema["anyOf"][0]
-        only = _inlined(definitions[only["$ref"].rpartition("/")[2]]) if "$ref" in only else only
-        kept = {**only, "type": [only["type"], "null"], **kept}
-    return kept
+def _property(field: Field) -> Schema:
+    option = field.option
+    if field.decoding is Decoding.LATER:
+        return {"type": ["object", "null"], "description": option.about}
+    only = without_none(field.kind)
+    schema = {**_kind(only), **option.schema, "description": option.about, "examples": [option.example]}
+    if only != field.kind or option.nullable:
+        schema["type"] = [schema["type"], "null"]
+    if not field.required and get_origin(only) is not list:
+        schema["default"] = field.default
+    return schema
+
+
+def _kind(kind: Any) -> Schema:
+    if get_origin(kind) is Literal:
+        return {"type": "string", "enum": list(get_args(kind))}
+    if get_origin(kind) is list:
+        return {"type": "array", "items": {"type": "string"}}
+    if get_origin(kind) is dict:
+        return {"type": "object", "additionalProperties": {"type": "string"}}
+    return {"type": _JSON_TYPES[kind]} if kind in _JSON_TYPES else _object(kind)
 
 
 def _interplay() -> list[Schema]:
     """Return the rules that join several options."""
-    formats: dict[str, type[BaseModel]] = {"csv": CsvSpec, "json": JsonSpec, "parquet": ParquetSpec}
+    formats: dict[str, type[OptionGroup]] = {"csv": CsvSpec, "json": JsonSpec, "parquet": ParquetSpec}
     return [
         *(
-            _when("format", {"const": name}, {"format_spec": _nullable(_inlined(model.model_json_schema()))})
+            _when("format", {"const": name}, {"format_spec": _nullable(_object(model))})
             for name, model in formats.items()
         ),
         _when("path", {"pattern": _HAS_UUID}, {"no_rotate": {"const": False}}),

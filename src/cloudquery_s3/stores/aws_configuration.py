@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ConfigParseError
-from botocore.session import Session
 
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.stores.credential_failures import credentials_error
 from cloudquery_s3.stores.failures import RequestFailedError
+from cloudquery_s3.stores.shared_configuration import SharedConfiguration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from botocore.session import Session
+
     from cloudquery_s3.errors import StoreUnavailableError
     from cloudquery_s3.stores.s3_settings import S3Settings
 
@@ -23,36 +27,51 @@ _SWITCHES: Final = ("use_fips_endpoint", "use_dualstack_endpoint", "ignore_confi
 _NUMBERS: Final = ("metadata_service_timeout", "metadata_service_num_attempts")
 _WHEN_SUPPORTED: Final = "when_supported"
 _CHECKSUM_CHOICES: Final = (_WHEN_SUPPORTED, "when_required")
+_PROFILE_VARIABLES: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+
+Reader = TypeVar("Reader", "SharedConfiguration", "Session")
 
 
-def aws_configuration(settings: S3Settings, *, makes_clients: bool = False) -> Session:
+def aws_configuration(settings: S3Settings) -> SharedConfiguration:
     """Return the user's AWS configuration.
 
     An environment variable that is empty is one that is not set: empty AWS variables are removed from this process's
     environment. AWS_PROFILE counts before AWS_DEFAULT_PROFILE. Shared files that cannot be parsed are left out where
     the environment has keys, with a warning.
 
-    Args:
-        settings: name the profile and the region.
-        makes_clients: whether credentials shall be fetched with it; botocore's handlers for that take a while to list.
-
     Raises:
         CredentialsError: the shared files cannot be read, or have no such profile.
         SpecError: a switch is neither true nor false; names it.
     """
+    aws = _read(settings, lambda given, names: SharedConfiguration(given, profile_variables=names))
+    _check_switches(aws)
+    return aws
+
+
+def aws_session(settings: S3Settings) -> Session:
+    """Return the same as a session of botocore's, which makes clients and searches for credentials.
+
+    Raises:
+        CredentialsError: the shared files cannot be read, or have no such profile.
+    """
+    return _read(settings, _session)
+
+
+def _read(settings: S3Settings, make: Callable[[Mapping[str, str], Sequence[str]], Reader]) -> Reader:
+    """Return what reads the configuration, made of the values that are given and of the profile's variables."""
     for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value.strip()]:
         os.environ.pop(name, None)
-    variables = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]
+    given = {"region": settings.region} | ({"profile": settings.profile} if settings.profile else {})
     try:
-        aws = _session(settings, makes_clients=makes_clients, profile_variables=variables)
+        aws = make(given, _PROFILE_VARIABLES)
+        aws.get_scoped_config()
     except ConfigParseError as error:
         if settings.profile or not has_keys_in_environment():
             raise _no_configuration(error, settings) from None
         log.warning("shared AWS files are left out: the environment has keys", extra={"cause": str(error)})
-        aws = _session(settings, makes_clients=makes_clients, profile_variables=[], files=os.devnull)
+        return make(given | {"config_file": os.devnull, "credentials_file": os.devnull}, ())
     except BotoCoreError as error:
         raise _no_configuration(error, settings) from None
-    _check_switches(aws)
     return aws
 
 
@@ -61,7 +80,7 @@ def has_keys_in_environment() -> bool:
     return bool(os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"))
 
 
-def sends_checksums(aws: Session, *, wanted: bool) -> bool:
+def sends_checksums(aws: SharedConfiguration, *, wanted: bool) -> bool:
     """Return whether uploads carry checksum headers: the spec and AWS_REQUEST_CHECKSUM_CALCULATION must both want it.
 
     Raises:
@@ -79,20 +98,17 @@ def profile_name(settings: S3Settings) -> str:
     return named or "default chain"
 
 
-def _session(
-    settings: S3Settings, *, makes_clients: bool, profile_variables: list[str], files: str | None = None
-) -> Session:
-    variables: Any = {"profile": (None, profile_variables, None, None)}  # the stubs know strings only
-    aws = Session(session_vars=variables, profile=settings.profile or None, include_builtin_handlers=makes_clients)
-    aws.set_config_variable("region", settings.region)
-    if files:
-        aws.set_config_variable("config_file", files)
-        aws.set_config_variable("credentials_file", files)
-    aws.get_scoped_config()
+def _session(given: Mapping[str, str], profile_variables: Sequence[str]) -> Session:
+    from botocore.session import Session  # noqa: PLC0415 -- 3 MB that keys in the environment need not
+
+    variables: Any = {"profile": (None, list(profile_variables), None, None)}  # the stubs know strings only
+    aws = Session(session_vars=variables, profile=given.get("profile"))
+    for name, value in given.items():
+        aws.set_config_variable(name, value)
     return aws
 
 
-def _check_switches(aws: Session) -> None:
+def _check_switches(aws: SharedConfiguration) -> None:
     """Refuse what botocore would take for false, `AWS_USE_FIPS_ENDPOINT=1`, and numbers that are none."""
     for name in _SWITCHES:
         variable = f"AWS_{name.upper()}"

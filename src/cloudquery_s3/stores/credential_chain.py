@@ -54,6 +54,14 @@ def credential_chain(aws: Session, transport: Transport) -> CredentialResolver:
     return resolver
 
 
+def keys_of_environment() -> Credentials | None:
+    """Return the environment's keys, or None unless both are there.
+
+    The chain asks for them first, unless the spec names a profile: who has them needs no chain.
+    """
+    return _WholeKeys().load()
+
+
 def _as_go_does(provider: CredentialProvider, aws: Session) -> CredentialProvider:
     if isinstance(provider, EnvProvider):
         return _WholeKeys()

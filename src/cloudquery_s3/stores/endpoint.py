@@ -14,7 +14,7 @@ from cloudquery_s3.errors import SpecError
 from cloudquery_s3.spec.aws_names import region_faults, unsupported_kinds
 
 if TYPE_CHECKING:
-    from botocore.session import Session
+    from cloudquery_s3.stores.shared_configuration import SharedConfiguration
 
 _RULES: Final = "endpoint-rule-set-1"
 
@@ -49,7 +49,7 @@ class BucketUrl:
         return f"{self.url}/{quote(key, safe='/-_.~')}"
 
 
-def bucket_url(aws: Session, *, bucket: str, region: str, endpoint: str, path_style: bool) -> BucketUrl:
+def bucket_url(aws: SharedConfiguration, *, bucket: str, region: str, endpoint: str, path_style: bool) -> BucketUrl:
     """Return a bucket's address by S3's endpoint rules.
 
     The endpoint is the one given, or else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile's `endpoint_url`, or
@@ -86,15 +86,15 @@ def bucket_url(aws: Session, *, bucket: str, region: str, endpoint: str, path_st
     return BucketUrl(url=found.url.rstrip("/"), signing_region=scheme["signingRegion"], is_custom=bool(custom))
 
 
-def endpoint_rules(aws: Session) -> tuple[dict[str, Any], dict[str, Any]]:
+def endpoint_rules(aws: SharedConfiguration) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return S3's endpoint rules and AWS's partitions."""
-    loader = aws.get_component("data_loader")
+    loader = aws.new_loader()
     # not `load_service_model`: it lists the folders of all services first, which takes longer than all else here
     version = loader.determine_latest_version("s3", _RULES)
     return loader.load_data(f"s3/{version}/{_RULES}"), loader.load_data("partitions")
 
 
-def configured_endpoint(aws: Session, service: str) -> str:
+def configured_endpoint(aws: SharedConfiguration, service: str) -> str:
     """Return the endpoint URL that environment or profile set for a service, or ""."""
     if aws.get_config_variable("ignore_configured_endpoint_urls"):
         return ""

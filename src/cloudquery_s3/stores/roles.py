@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from botocore.credentials import AssumeRoleCredentialFetcher, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
-from cloudquery_s3.stores.aws_configuration import aws_configuration, profile_name
-from cloudquery_s3.stores.credential_chain import credential_chain
+from cloudquery_s3.stores.aws_configuration import aws_session, profile_name
+from cloudquery_s3.stores.credential_chain import credential_chain, keys_of_environment
 from cloudquery_s3.stores.credentials import CredentialSource, settle, snapshot
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ def credential_source(
     """Return the source of the credentials that a store's settings name. Searches when first used."""
 
     def load() -> Snapshot:
-        aws = aws_configuration(settings, makes_clients=True)
+        keys = None if settings.profile or settings.role else keys_of_environment()
+        if keys is not None:
+            return snapshot(keys)
+        aws = aws_session(settings)
         found = credential_chain(aws, transport).load_credentials()
         if found is None:
             raise NoCredentialsError

@@ -13,10 +13,10 @@ from urllib3.util.ssl_ import create_urllib3_context
 from cloudquery_s3.errors import SpecError
 
 if TYPE_CHECKING:
-    from botocore.session import Session
+    from cloudquery_s3.stores.shared_configuration import SharedConfiguration
 
 
-def trusting_context(aws: Session) -> ssl.SSLContext:
+def trusting_context(aws: SharedConfiguration) -> ssl.SSLContext:
     """Return a TLS context that verifies certificates and the names in them.
 
     It trusts the authorities in the file that AWS_CA_BUNDLE or the profile's `ca_bundle` names, and no others; else

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -296,8 +297,8 @@ def test_delete_by_a_column_that_is_not_there(lake: LakeFolder) -> None:
 def test_two_tables_of_one_name(tmp_path: Path) -> None:
     """Two tables that would be one Iceberg table are refused, both by name, before anything is committed."""
     lake = LakeFolder(tmp_path)
-    options = lake.spec.iceberg.model_copy(update={"table": "{{TABLE_HYPHEN}}"})
-    lake.lake = Lake(lake.spec.model_copy(update={"iceberg": options}))
+    options = replace(lake.spec.iceberg, table="{{TABLE_HYPHEN}}")
+    lake.lake = Lake(replace(lake.spec, iceberg=options))
     records = [lake.put(sync_rows([1], schema=schema_of(table))) for table in ("a_b", "a-b")]
     with pytest.raises(CatalogError, match="tables a-b and a_b would be one Iceberg table"):
         lake.publish(*records)

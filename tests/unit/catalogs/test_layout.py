@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ UUID = "{{UUID}}.{{FORMAT}}"
 
 def layout(path: str, *columns: str) -> Layout:
     """The layout of table `a_b` below a path; column placeholders are put past the spec's own checks."""
-    spec = spec_of().model_copy(update={"path": path})
+    spec = replace(spec_of(), path=path)
     return layout_of(spec, "a_b", columns)
 
 

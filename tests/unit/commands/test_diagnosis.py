@@ -11,6 +11,7 @@ from cloudquery_s3.commands.diagnosis import diagnose
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.spec import Spec
 from cloudquery_s3.spec.model import Options
+from cloudquery_s3.spec.option import fields_of
 from specs import INVOCATION_ID, LEFT_OUT, written
 
 
@@ -91,7 +92,7 @@ VALUES = st.one_of(
 )
 
 
-@given(changes=st.dictionaries(st.sampled_from([*Options.model_fields, "Bucket", "typo"]), VALUES, max_size=8))
+@given(changes=st.dictionaries(st.sampled_from([*fields_of(Options), "Bucket", "typo"]), VALUES, max_size=8))
 @settings(max_examples=300, deadline=None)
 def test_agrees_with_a_sync(changes: dict[str, Any]) -> None:
     """There are problems exactly if a sync refuses the spec, and the first is the one that the sync names."""
@@ -106,7 +107,7 @@ def test_agrees_with_a_sync(changes: dict[str, Any]) -> None:
     assert (found.spec is None) == (refusal is not None)
 
 
-@given(changes=st.dictionaries(st.sampled_from(list(Options.model_fields)), VALUES, max_size=8))
+@given(changes=st.dictionaries(st.sampled_from(list(fields_of(Options))), VALUES, max_size=8))
 @settings(max_examples=200, deadline=None)
 def test_no_problem_is_said_twice(changes: dict[str, Any]) -> None:
     """No two problems are the same."""

@@ -4,7 +4,9 @@ import pytest
 from botocore.session import Session
 
 from cloudquery_s3.errors import SpecError
+from cloudquery_s3.stores.aws_configuration import aws_configuration
 from cloudquery_s3.stores.endpoint import BucketUrl, bucket_url, endpoint_rules
+from cloudquery_s3.stores.s3_settings import S3Settings
 from s3_servers import isolated_environment
 
 
@@ -18,7 +20,8 @@ def resolve(
     bucket: str = "bkt", region: str = "eu-west-1", endpoint: str = "", *, path_style: bool = False
 ) -> BucketUrl:
     """Return where a bucket is."""
-    return bucket_url(Session(), bucket=bucket, region=region, endpoint=endpoint, path_style=path_style)
+    aws = aws_configuration(S3Settings(bucket, region))
+    return bucket_url(aws, bucket=bucket, region=region, endpoint=endpoint, path_style=path_style)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +42,8 @@ def test_aws_has_an_address_for_every_partition(region: str, host: str) -> None:
 
 def test_the_rules_are_those_of_botocores_clients() -> None:
     """The endpoint rules, found without a look at other services, are those that botocore's own S3 client is given."""
-    aws = Session()
-    loader = aws.get_component("data_loader")
+    aws = aws_configuration(S3Settings("bkt", "eu-west-1"))
+    loader = Session().get_component("data_loader")
     rules = loader.load_service_model("s3", "endpoint-rule-set-1")
     assert endpoint_rules(aws) == (rules, loader.load_data("partitions"))
 
