@@ -14,7 +14,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
-from cloudquery_s3.server import arguments, health, logs, reflection, servicer
+from cloudquery_s3.server import arguments, health, logs, reflection, servicer, telemetry
 from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import Server
 from cloudquery_s3.server.starter import Starter
@@ -30,6 +30,9 @@ _STOP_GRACE_S: Final = 3.0
 _PATIENCE_S: Final = 1.5
 """How long of that the uploads of interrupted Writes may take to end by themselves."""
 
+_TELEMETRY_S: Final = 1.0
+"""How long after that metrics and traces may take to be sent."""
+
 _FAMILIES: Final = {"tcp": socket.AF_UNSPEC, "tcp4": socket.AF_INET, "tcp6": socket.AF_INET6}
 
 
@@ -37,7 +40,8 @@ def main(given: Sequence[str]) -> int:
     """Serve until a signal, or until the CLI that started this process is gone; return the exit status."""
     _open_standard_streams()
     options = arguments.parse(given)
-    logs.configure(options.log_level, options.log_format)
+    # The CLI adds the time itself: it starts a program at a Unix socket, and a container with a terminal.
+    logs.configure(options.log_level, options.log_format, reader_adds_time=_is_read_by_cli(options))
     for warning in options.warnings:
         log.warning("%s", warning)
     _keep_large_blocks()
@@ -45,11 +49,20 @@ def main(given: Sequence[str]) -> int:
     return asyncio.run(_serve(options))
 
 
+def _is_read_by_cli(options: arguments.Options) -> bool:
+    return options.log_format == "json" and (options.network == "unix" or sys.stdout.isatty())
+
+
 async def _serve(options: arguments.Options) -> int:
     limits, starter = Limits(), Starter()
     plugin, state = servicer.PluginServicer(limits), health.HealthServicer()
     methods = {**servicer.methods(plugin), **health.methods(state), **reflection.methods()}
     server = Server(methods, servicer.explain, limits)
+    try:
+        plugin.telemetry = await telemetry.begin(options, plugin.load)
+    except telemetry.TelemetryRefusedError as error:
+        log.error("%s", error)  # noqa: TRY400 -- no trace
+        return 1
     try:
         address = await _listen(server, options, starter)
     except (OSError, ValueError) as error:
@@ -66,6 +79,7 @@ async def _serve(options: arguments.Options) -> int:
         task.cancel()
     state.stop()
     await _stop(server, plugin)
+    await telemetry.end(plugin.telemetry, _TELEMETRY_S)
     log.info("stopped")
     with contextlib.suppress(OSError, ValueError):  # nobody reads any more
         sys.stdout.flush()
