@@ -44,7 +44,7 @@ def started(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     ("more", "warnings"),
     [
         ([], []),
-        (["--otel-endpoint", "localhost:4317", "--otel-endpoint-insecure", "--license", "license.txt"], []),
+        (["--otel-endpoint-headers", "a=b", "--license", "license.txt"], []),
         (
             ["--some-new-flag", "--another=5", "stray"],
             [
@@ -58,7 +58,7 @@ def started(*arguments: str, **options: Any) -> subprocess.Popen[str]:
         (["--log-level", "shout"], ["--log-level 'shout' is none of trace, debug, info, warn, error: info is taken"]),
         (["--log-level"], ["--log-level has no value: info is taken"]),
     ],
-    ids=["plain", "otel", "unknown", "with a value", "prefix", "level", "no value"],
+    ids=["plain", "known", "unknown", "with a value", "prefix", "level", "no value"],
 )
 def test_arguments(tmp_path: Path, more: list[str], warnings: list[str]) -> None:
     """Started as the CLI does it, also with flags that only a newer CLI has, it answers at its Unix socket.
