@@ -217,13 +217,14 @@ def test_a_variable_without_the_extra() -> None:
 
 @pytest.mark.parametrize("address", ["taken", "127.0.0.1", "127.0.0.1:port"])
 def test_an_address_for_prometheus_that_cannot_be(address: str) -> None:
-    """An address that is taken, or none, ends the process with an error that names it: an alert would find nothing."""
+    """An address that is taken, or none, ends the process with an error that names it, and says what to correct."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}" if address == "taken" else address
         command = [str(cli.PLUGIN), "serve", "--address", "127.0.0.1:0", "--metrics-address", address]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert f"--metrics-address {address}: " in done.stdout
+    assert f"cannot serve metrics on {address}: " in done.stdout
+    assert "--metrics-address" in done.stdout
 
 
 @pytest.mark.parametrize("status", [None, 503, 400])
@@ -300,6 +301,29 @@ def test_the_log_of_a_service_can_be_joined(wire: WireServer) -> None:
     outside = {"serving", "stopped"}
     assert {line["message"] for line in running.lines if line.get("sync_id") != INVOCATION} == outside
     assert all(line["time"].endswith("Z") for line in running.lines)
+
+
+def test_what_ends_a_write_can_be_joined(wire: WireServer) -> None:
+    """A line has its sync's id also where another call has caused it, or the process was told to stop, or rows fail."""
+    with service() as running:
+        plugin = client.Client(running.address)
+        plugin.init(spec(wire))
+        wire.answers["PutObject"] = [error(403, "AccessDenied")]
+        with pytest.raises(grpc.RpcError):
+            plugin.write([client.insert(rows.batch("t", [1]))])
+        plugin.init(spec(wire))
+        closed = plugin.open_write()
+        closed.send(client.insert(rows.batch("t", [1])))
+        plugin.close()
+        with pytest.raises(grpc.RpcError):
+            closed.call.result()
+        stopped = plugin.open_write()
+        stopped.send(client.insert(rows.batch("t", [1])))
+        running.stop()
+    errors = [line for line in running.lines if line["level"] == "error"]
+    for what in ("AccessDenied", "was closed before", "told to stop"):
+        assert [line for line in errors if what in line["message"]], what
+    assert {(line["sync_id"], line["peer"]) for line in errors} == {(INVOCATION, errors[0]["peer"])}
 
 
 def rows_of_table(title: str) -> list[list[str]]:

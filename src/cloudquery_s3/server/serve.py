@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import errno
 import io
 import logging
 import os
@@ -15,12 +14,13 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.server import arguments, health, logs, reflection, servicer, telemetry
+from cloudquery_s3.server.address_advice import advice
 from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import Server
 from cloudquery_s3.server.starter import Starter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,8 @@ async def _serve(options: arguments.Options) -> int:
     try:
         address = await _listen(server, options, starter)
     except (OSError, ValueError) as error:
-        log.error("cannot listen on %s: %s", options.address, _advice(options, error))  # noqa: TRY400 -- no trace
+        what = advice("--address", options.address, error, unix=options.network == "unix")
+        log.error("cannot listen on %s: %s", options.address, what)  # noqa: TRY400 -- no trace
         return 1
     log.info("serving", extra={"address": address})
     stop = asyncio.Event()
@@ -95,28 +96,6 @@ async def _listen(server: Server, options: arguments.Options, starter: Starter) 
     host, port = arguments.host_and_port(options.address)
     bound = await server.listen(host, port, family=_FAMILIES[options.network])
     return f"{options.address.rpartition(':')[0]}:{bound}"
-
-
-_OVER_UNIX: Final[Mapping[int | None, str]] = {
-    errno.ENOENT: "there is no folder {place}; create it, or have TMPDIR name one that exists when the CLI starts",
-    errno.EACCES: "this user cannot write to the folder {place}; choose another, or another TMPDIR for the CLI",
-    errno.EROFS: "the folder {place} cannot be written to; choose another, or another TMPDIR for the CLI",
-    errno.EADDRINUSE: "another process listens there, or it is no socket; choose another --address",
-    None: "{error}; choose a shorter --address, or a shorter TMPDIR for the CLI",  # Python itself, of a long path
-}
-_OVER_TCP: Final[Mapping[int | None, str]] = {
-    errno.EACCES: "this user may not listen at that port; choose one above 1023 in --address",
-    errno.EADDRINUSE: "another process listens there; stop it, or choose another --address",
-    errno.EADDRNOTAVAIL: "this machine does not have that address; correct --address",
-}
-
-
-def _advice(options: arguments.Options, error: OSError | ValueError) -> str:
-    """Return what is wrong with the address, and what to do."""
-    advice = _OVER_UNIX if options.network == "unix" else _OVER_TCP
-    text = advice.get(error.errno) if isinstance(error, OSError) else None
-    place = os.path.dirname(options.address) or "."  # noqa: PTH120 -- a Path would make `./x` of `x`
-    return (text or "{error}; correct --address").format(place=place, error=error)
 
 
 async def _stop_after(starter: Starter, stop: asyncio.Event) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
+from cloudquery_s3.server.address_advice import advice
 from cloudquery_s3.server.arguments import host_and_port
 from cloudquery_s3.telemetry.settings import EXTRA, missing_modules, settings_of
 
@@ -50,7 +51,7 @@ async def begin(options: Options, load: Callable[[], Load]) -> Starting | None:
         try:
             await starting
         except Exception as error:  # noqa: BLE001 -- whatever it is, Prometheus would find nothing
-            raise TelemetryRefusedError(f"--metrics-address {options.metrics_address}: {error}") from None
+            raise _unusable(options.metrics_address, error) from None
     return starting
 
 
@@ -67,13 +68,17 @@ def _settings(options: Options) -> Settings:
     try:
         address = host_and_port(options.metrics_address) if options.metrics_address else None
     except ValueError as error:
-        raise TelemetryRefusedError(f"--metrics-address {options.metrics_address}: {error}") from None
+        raise _unusable(options.metrics_address, error) from None
     return settings_of(
         endpoint=options.otel_endpoint,
         insecure=options.otel_endpoint_insecure == "true",
         metrics_address=address,
         variables=os.environ,
     )
+
+
+def _unusable(address: str, error: Exception) -> TelemetryRefusedError:
+    return TelemetryRefusedError(f"cannot serve metrics on {address}: {advice('--metrics-address', address, error)}")
 
 
 def _is_installed(settings: Settings) -> bool:
