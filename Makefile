@@ -7,8 +7,10 @@ STAMP := $(VENV)/.installed
 VERSITYGW_VERSION := v1.8.0
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 H2SPEC_VERSION := v2.2.1
+OTEL_COLLECTOR_VERSION := v0.161.0
+PROMETHEUS_VERSION := v0.316.0
 
-.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog h2spec deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
+.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog h2spec otel-collector promtool deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -76,6 +78,20 @@ h2spec: .tools/h2spec-$(H2SPEC_VERSION) ## build what checks HTTP/2 against its 
 
 .tools/h2spec-$(H2SPEC_VERSION):
 	GOBIN=$(CURDIR)/.tools go install github.com/summerwind/h2spec/cmd/h2spec@$(H2SPEC_VERSION)+incompatible
+	@touch $@
+
+otel-collector: .tools/otelcol-$(OTEL_COLLECTOR_VERSION) ## build the collector that gets metrics and traces in slow tests (needs Go)
+
+.tools/otelcol-$(OTEL_COLLECTOR_VERSION): tests/otel_collector.yaml
+	GOBIN=$(CURDIR)/.tools/otel-collector go install go.opentelemetry.io/collector/cmd/builder@$(OTEL_COLLECTOR_VERSION)
+	.tools/otel-collector/builder --config $<
+	mv .tools/otel-collector/otelcol .tools/
+	@touch $@
+
+promtool: .tools/promtool-$(PROMETHEUS_VERSION) ## build what tries the alerts of docs/telemetry.md in slow tests (needs Go)
+
+.tools/promtool-$(PROMETHEUS_VERSION):
+	GOBIN=$(CURDIR)/.tools go install github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS_VERSION)
 	@touch $@
 
 # What checks the recipes of deploy/, and two of the engines that run them. None of it enters the development lock.

@@ -95,12 +95,12 @@ def tls_sink() -> Iterator[str]:
 
 
 @contextmanager
-def plugin() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the plugin as the CLI does; yields it and its address, once it listens."""
+def plugin(*more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the plugin as the CLI does, with more arguments; yields it and its address, once it listens."""
     with tempfile.TemporaryDirectory() as folder:
         socket = f"{folder}/plugin.sock"
         own = {name: value for name, value in os.environ.items() if name not in MALLOC}  # that is the plugin's concern
-        arguments = ("serve", "--network", "unix", "--address", socket, "--log-level", "error")
+        arguments = ("serve", "--network", "unix", "--address", socket, "--log-level", "error", *more)
         with running("cloudquery_s3.cli", *arguments, environment=own) as it:
             _await_socket(socket)
             yield it, f"unix:{socket}"

@@ -139,6 +139,8 @@ class CommittedObject:
         altered: cells that were not written as they came, by column and reason.
         retries: requests for it that were sent again.
         origin: where its rows came from.
+        encode_s: seconds that a thread took to decode and encode its rows.
+        upload_s: seconds that a thread took to upload it, the waits for the store included.
     """
 
     table: str
@@ -155,6 +157,8 @@ class CommittedObject:
     altered: Mapping[tuple[str, str], int]
     retries: int
     origin: Origin
+    encode_s: float = 0.0
+    upload_s: float = 0.0
 
     @cached_property
     def schema_id(self) -> str:

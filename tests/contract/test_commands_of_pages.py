@@ -33,6 +33,7 @@ SYNC = "5f0bb06c-6b5c-4a35-9dd4-7a0a1e1f7f4b"
 """The id of the sync that the pages tell of."""
 
 DDL = "tests/unit/catalogs/test_cli_tables.py"
+TELEMETRY = "tests/contract/test_telemetry.py"
 
 RUN_HERE = {
     "cloudquery-s3 check s3.yml",
@@ -64,6 +65,12 @@ RUN_ELSEWHERE = {
     "cloudquery-s3 syncs s3.yml": "tests/publication/test_commands.py",
     "cloudquery-s3 verify s3.yml": "tests/publication/test_commands.py",
     f"cloudquery-s3 verify s3.yml --sync {SYNC} --deep": "tests/publication/test_commands.py",
+    "cloudquery-s3 serve --address 127.0.0.1:7777 --otel-endpoint localhost:4318 --otel-endpoint-insecure": TELEMETRY,
+    "cloudquery-s3 serve --address 127.0.0.1:7777 --metrics-address 127.0.0.1:9464": TELEMETRY,
+    "curl http://127.0.0.1:9464/metrics": TELEMETRY,
+    "export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318": TELEMETRY,
+    "cloudquery sync aws_to_s3.yml": TELEMETRY,
+    f"grep {SYNC} service.log": TELEMETRY,
     "make demo": "tests/contract/test_demo.py",
     "ENDPOINT=http://localhost:9000 BUCKET=my-bucket make demo": "tests/contract/test_demo.py",
     ".venv/bin/python -m examples.demo examples/aws_to_s3_csv.yml": "tests/contract/test_demo.py",
@@ -80,7 +87,10 @@ NOT_RUN = {
     "cloudquery-s3": "it needs Docker; CI builds the image and runs it",
     "bq mk": "it needs an account of Google Cloud",
     "cloudquery tables config/ --output-dir docs": "tests/unit/catalogs/test_cli_tables.py reads what it has written",
-    "pip install 'cloudquery-destination-s3[iceberg]'": "the package is not published; test_wheel installs this one",
+    **dict.fromkeys(
+        ("pip install 'cloudquery-destination-s3[iceberg]'", "pip install 'cloudquery-destination-s3[otel]'"),
+        "the package is not published; test_wheel installs this one",
+    ),
     "aws s3 cp s3://my-bucket/_cloudquery/latest/aws.json - | jq '{entries: .tables.aws_ec2_instances.entries | "
     "map({url, mandatory, meta})}' | aws s3 cp - s3://my-bucket/_cloudquery/copy/aws_ec2_instances.manifest":
         "neither the AWS CLI nor jq is there",

@@ -232,7 +232,7 @@ class Way:
         context = write_context(spec, store, file_format=file_format, sync_id=INVOCATION_ID)
         publishers = [lambda _start: self.records, *context.publishers]
         context = dataclasses.replace(context, budget=self.budget or context.budget, publishers=publishers)
-        return Destination(spec, store, context)
+        return Destination(spec, store, context, sync_id=INVOCATION_ID)
 
     def deliver(self, batches: list[pa.RecordBatch]) -> Delivery:
         """Write these rows as the Write RPC does."""

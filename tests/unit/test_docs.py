@@ -65,6 +65,7 @@ INSIDE = {
         "loading.md",
         "operations.md",
         "publication.md",
+        "telemetry.md",
     ),
 }
 
@@ -178,6 +179,8 @@ def test_commands_are_complete() -> None:
     missing = {flag for flag in flags if f"`{flag}`" not in page}
     assert not missing
     served = {"--address", "--network", "--log-level", "--log-format"}
+    served |= {"--otel-endpoint", "--otel-endpoint-insecure", "--metrics-address"}
+    assert {flag for flag in served if f"`{flag}`" not in page} == set()
     known = flags | served | {"--help", "--version"}
     for text in (file.read_text(encoding="utf-8") for file in PAGES):
         for call in re.findall(r"^ *(?:\.venv/bin/)?cloudquery-s3 [^\n]*", text, re.MULTILINE):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from cloudquery_s3.scope import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +24,7 @@ def in_parallel(call: Callable[[T], R], items: Iterable[T], *, threads: int = TH
         Exception: what the first failing call raises; calls that have begun are waited for.
     """
     running: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="bucket") as pool:
+    with Workers(threads, thread_name_prefix="bucket") as pool:
         try:
             for item in items:
                 running.append(pool.submit(call, item))

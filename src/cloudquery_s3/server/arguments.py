@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_DEFAULTS: Final = {"address": "localhost:7777", "network": "tcp", "log_level": "info", "log_format": "text"}
+_DEFAULTS: Final = {
+    "address": "localhost:7777",
+    "network": "tcp",
+    "log_level": "info",
+    "log_format": "text",
+    "otel_endpoint": "",
+    "otel_endpoint_insecure": "false",
+    "metrics_address": "",
+}
 _VALUES: Final = {
     "network": ("tcp", "tcp4", "tcp6", "unix"),
     "log_level": ("trace", "debug", "info", "warn", "error"),
     "log_format": ("text", "json"),
+    "otel_endpoint_insecure": ("true", "false"),
 }
 _WITHOUT_EFFECT: Final = (
     # what the CLI, or people used to the Go plugin, pass on; there is nothing here that they could change
     "--license",
     "--no-sentry",
-    "--otel-endpoint",
     "--otel-endpoint-headers",
-    "--otel-endpoint-insecure",
     "--otel-endpoint-urlpath",
     "--sentry-dsn",
     "--telemetry-level",
@@ -38,6 +45,9 @@ class Options:
         network: tcp, tcp4, tcp6 or unix.
         log_level: trace, debug, info, warn or error.
         log_format: text or json.
+        otel_endpoint: host:port of a collector that takes OTLP over HTTP, or a URL; empty for none.
+        otel_endpoint_insecure: `true` if that is reached without TLS.
+        metrics_address: host:port at which Prometheus finds metrics; empty for none.
         warnings: one for each argument that is not known, or has a value that is not.
     """
 
@@ -45,6 +55,9 @@ class Options:
     network: str
     log_level: str
     log_format: str
+    otel_endpoint: str
+    otel_endpoint_insecure: str
+    metrics_address: str
     warnings: list[str] = field(default_factory=list)
 
 
@@ -55,7 +68,10 @@ def parse(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("--address", nargs="?", help="host:port, or the path of a Unix socket (localhost:7777)")
     for name, values in _VALUES.items():
-        parser.add_argument(_flag(name), nargs="?", help=f"{', '.join(values)} ({_DEFAULTS[name]})")
+        const = "true" if "true" in values else None  # a flag alone says yes
+        parser.add_argument(_flag(name), nargs="?", const=const, help=f"{', '.join(values)} ({_DEFAULTS[name]})")
+    parser.add_argument("--otel-endpoint", nargs="?", help="host:port of a collector: OTLP over HTTP")
+    parser.add_argument("--metrics-address", nargs="?", help="host:port at which Prometheus finds metrics")
     for flag in _WITHOUT_EFFECT:
         parser.add_argument(flag, nargs="?", help=argparse.SUPPRESS)
     for name, default in _DEFAULTS.items():
@@ -95,7 +111,7 @@ def _unknown_flags(unknown: Sequence[str]) -> list[str]:
 def _value(name: str, value: str | None, warnings: list[str]) -> str:
     default = _DEFAULTS[name]
     if value is None:
-        warnings.append(f"{_flag(name)} has no value: {default} is taken")
+        warnings.append(f"{_flag(name)} has no value: {default or 'none'} is taken")
         return default
     known = _VALUES.get(name)
     if known is not None and value not in known:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import uuid
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from cloudquery_s3 import scope
 from cloudquery_s3.catalogs import catalog_publishers
 from cloudquery_s3.committed import WriteStart
 from cloudquery_s3.errors import ClosedError
 from cloudquery_s3.formats import make_format
 from cloudquery_s3.stores import probe
 from cloudquery_s3.stores.s3 import s3_store
+from cloudquery_s3.stores.sent_request import ignore
 from cloudquery_s3.writer.budget import MemoryBudget
 from cloudquery_s3.writer.context import WriteContext
 from cloudquery_s3.writer.fixed_keys import FixedKeysOfSyncs
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import Format
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.object_store import ObjectStore
+    from cloudquery_s3.telemetry.telemetry import Telemetry
 
 
 _FIXED_KEYS: Final = FixedKeysOfSyncs()
@@ -36,34 +40,51 @@ _FIXED_KEYS: Final = FixedKeysOfSyncs()
 
 
 class Destination:
-    """Where rows go: made by `connect`, ended by `retire`."""
+    """Where rows go: made by `connect`, ended by `retire`.
 
-    def __init__(self, spec: Spec, store: ObjectStore, context: WriteContext) -> None:
+    Attributes:
+        sync_id: of the sync that it was made for.
+    """
+
+    def __init__(self, spec: Spec, store: ObjectStore, context: WriteContext, *, sync_id: str) -> None:
         self.spec = spec
         self.store = store
         self.context = context
-        self._streams: set[StreamWriter] = set()
+        self.sync_id = sync_id
+        self._streams: dict[StreamWriter, Context] = {}
         self._readings = 0
         self._retired = False
         self._leave_budget: Callable[[], None] = _nothing
 
     @classmethod
-    def connect(cls, spec: Spec, *, sync_id: str) -> Destination:
+    def connect(cls, spec: Spec, *, sync_id: str, telemetry: Telemetry | None = None) -> Destination:
         """Fetch credentials, try the bucket if `test_write` says so, and return the destination.
 
-        Blocks. Raises:
+        Blocks.
+
+        Args:
+            spec: what the user asks for.
+            sync_id: the sync, by its invocation id.
+            telemetry: hears of objects and requests.
+
+        Raises:
             StoreError: there are no credentials, or the test object could not be written.
         """
         file_format = make_format(spec)
         template = spec.path_template(sync_id=sync_id)
-        store = s3_store(spec, content_type=file_format.content_type)
+        listener = ignore if telemetry is None else telemetry.requested
+        store = s3_store(spec, content_type=file_format.content_type, listener=listener)
         try:
             if spec.test_write:
                 probe.try_write(store, template.render("TEST_TABLE", file_id="TEST_UUID", now=_now()))
         except BaseException:
             store.close()
             raise
-        return cls(spec, store, write_context(spec, store, file_format=file_format, sync_id=sync_id))
+        context = write_context(spec, store, file_format=file_format, sync_id=sync_id)
+        if telemetry is not None:
+            publishers = (*context.publishers, telemetry.publisher(bucket=spec.bucket))
+            context = replace(context, publishers=publishers)
+        return cls(spec, store, context, sync_id=sync_id)
 
     def share(self, budget: MemoryBudget | None) -> MemoryBudget:
         """Take part in the memory budget of the process, if there is one yet; return the one that holds from now on.
@@ -78,15 +99,19 @@ class Destination:
         return shared
 
     def open_stream(self, on_fatal: Callable[[], None]) -> StreamWriter:
-        """Begin a Write; `on_fatal` is called when it cannot go on. The caller ends it with `end_stream`."""
+        """Begin a Write, in the scope of its own that the calling task is in from now on.
+
+        `on_fatal` is called when the Write cannot go on. The caller ends it with `end_stream`.
+        """
         start = WriteStart(write_id=str(uuid.uuid4()), started_at=self.context.now())
+        scope.enter(write_id=start.write_id)
         stream = StreamWriter(self.context, start, on_fatal=on_fatal)
-        self._streams.add(stream)
+        self._streams[stream] = copy_context()
         return stream
 
     def end_stream(self, stream: StreamWriter) -> None:
         """Forget a stream that has been finished or aborted."""
-        self._streams.discard(stream)
+        self._streams.pop(stream, None)
         self._close_if_idle()
 
     @contextmanager
@@ -109,8 +134,8 @@ class Destination:
 
     def interrupt(self, reason: str) -> None:
         """End every running stream with a ClosedError."""
-        for stream in self._streams:
-            stream.end(ClosedError(reason))
+        for stream, context in self._streams.items():
+            context.run(stream.end, ClosedError(reason))
 
     def abandon(self) -> None:
         """Take back every upload that is open; blocks. For the end of the process, when streams do not end."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from cloudquery_s3.server.rpc import RpcError, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from cloudquery_s3.server.destination import Destination
     from cloudquery_s3.server.limits import Limits
@@ -137,6 +137,10 @@ class Destinations:
             entry.used_at = _now()
             if entry.failed and entry.client is None:
                 self._drop(entry)
+
+    def connected(self) -> Sequence[Destination]:
+        """Return all destinations that may be used. May be called from any thread."""
+        return [entry.destination for entry in tuple(self._entries) if entry.destination is not None]
 
     def close(self, call: Call) -> None:
         """End the destination that a call is for, if there is one, and every Write that still runs on it.

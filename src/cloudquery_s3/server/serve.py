@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import io
 import logging
 import os
@@ -13,13 +12,14 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
-from cloudquery_s3.server import allocator, arguments, health, logs, reflection, servicer
+from cloudquery_s3.server import allocator, arguments, health, logs, reflection, servicer, telemetry
+from cloudquery_s3.server.address_advice import advice
 from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc import Server
 from cloudquery_s3.server.starter import Starter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,9 @@ _STOP_GRACE_S: Final = 3.0
 _PATIENCE_S: Final = 1.5
 """How long of that the uploads of interrupted Writes may take to end by themselves."""
 
+_TELEMETRY_S: Final = 1.0
+"""How long after that metrics and traces may take to be sent."""
+
 _FAMILIES: Final = {"tcp": socket.AF_UNSPEC, "tcp4": socket.AF_INET, "tcp6": socket.AF_INET6}
 
 
@@ -36,12 +39,17 @@ def main(given: Sequence[str]) -> int:
     """Serve until a signal, or until the CLI that started this process is gone; return the exit status."""
     _open_standard_streams()
     options = arguments.parse(given)
-    logs.configure(options.log_level, options.log_format)
+    # The CLI adds the time itself: it starts a program at a Unix socket, and a container with a terminal.
+    logs.configure(options.log_level, options.log_format, reader_adds_time=_is_read_by_cli(options))
     for warning in options.warnings:
         log.warning("%s", warning)
     allocator.keep_large_blocks()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts threads for matrices; there are none here
     return asyncio.run(_serve(options))
+
+
+def _is_read_by_cli(options: arguments.Options) -> bool:
+    return options.log_format == "json" and (options.network == "unix" or sys.stdout.isatty())
 
 
 async def _serve(options: arguments.Options) -> int:
@@ -50,9 +58,15 @@ async def _serve(options: arguments.Options) -> int:
     methods = {**servicer.methods(plugin), **health.methods(state), **reflection.methods()}
     server = Server(methods, servicer.explain, limits)
     try:
+        plugin.telemetry = await telemetry.begin(options, plugin.load)
+    except telemetry.TelemetryRefusedError as error:
+        log.error("%s", error)  # noqa: TRY400 -- no trace
+        return 1
+    try:
         address = await _listen(server, options, starter)
     except (OSError, ValueError) as error:
-        log.error("cannot listen on %s: %s", options.address, _advice(options, error))  # noqa: TRY400 -- no trace
+        what = advice("--address", options.address, error, unix=options.network == "unix")
+        log.error("cannot listen on %s: %s", options.address, what)  # noqa: TRY400 -- no trace
         return 1
     log.info("serving", extra={"address": address})
     stop = asyncio.Event()
@@ -65,6 +79,7 @@ async def _serve(options: arguments.Options) -> int:
         task.cancel()
     state.stop()
     await _stop(server, plugin)
+    await telemetry.end(plugin.telemetry, _TELEMETRY_S)
     log.info("stopped")
     with contextlib.suppress(OSError, ValueError):  # nobody reads any more
         sys.stdout.flush()
@@ -80,28 +95,6 @@ async def _listen(server: Server, options: arguments.Options, starter: Starter) 
     host, port = arguments.host_and_port(options.address)
     bound = await server.listen(host, port, family=_FAMILIES[options.network])
     return f"{options.address.rpartition(':')[0]}:{bound}"
-
-
-_OVER_UNIX: Final[Mapping[int | None, str]] = {
-    errno.ENOENT: "there is no folder {place}; create it, or have TMPDIR name one that exists when the CLI starts",
-    errno.EACCES: "this user cannot write to the folder {place}; choose another, or another TMPDIR for the CLI",
-    errno.EROFS: "the folder {place} cannot be written to; choose another, or another TMPDIR for the CLI",
-    errno.EADDRINUSE: "another process listens there, or it is no socket; choose another --address",
-    None: "{error}; choose a shorter --address, or a shorter TMPDIR for the CLI",  # Python itself, of a long path
-}
-_OVER_TCP: Final[Mapping[int | None, str]] = {
-    errno.EACCES: "this user may not listen at that port; choose one above 1023 in --address",
-    errno.EADDRINUSE: "another process listens there; stop it, or choose another --address",
-    errno.EADDRNOTAVAIL: "this machine does not have that address; correct --address",
-}
-
-
-def _advice(options: arguments.Options, error: OSError | ValueError) -> str:
-    """Return what is wrong with the address, and what to do."""
-    advice = _OVER_UNIX if options.network == "unix" else _OVER_TCP
-    text = advice.get(error.errno) if isinstance(error, OSError) else None
-    place = os.path.dirname(options.address) or "."  # noqa: PTH120 -- a Path would make `./x` of `x`
-    return (text or "{error}; correct --address").format(place=place, error=error)
 
 
 async def _stop_after(starter: Starter, stop: asyncio.Event) -> None:

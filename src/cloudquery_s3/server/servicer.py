@@ -10,19 +10,22 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from cloudquery_s3 import __version__, errors
+from cloudquery_s3 import __version__, errors, scope
 from cloudquery_s3.server import allocator, wire
 from cloudquery_s3.server.destinations import Destinations
 from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.protocol import DISCOVERY, PLUGIN, response
 from cloudquery_s3.server.rpc import RpcError, Status, methods_of
+from cloudquery_s3.telemetry.load import Load
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from cloudquery_s3.server.destination import Destination
     from cloudquery_s3.server.rpc import Call, Method
+    from cloudquery_s3.server.telemetry import Starting
     from cloudquery_s3.spec import Spec
+    from cloudquery_s3.telemetry.telemetry import Telemetry
     from cloudquery_s3.writer.budget import MemoryBudget
     from cloudquery_s3.writer.stream_writer import StreamWriter
 
@@ -89,11 +92,13 @@ class PluginServicer:
 
     Attributes:
         idle: set while no Write runs. One that the client has cancelled runs until nothing partial is left of it.
+        telemetry: what hears of objects and requests, once it has begun; None where nobody asks for it.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
+        self.telemetry: Starting | None = None
         self._limits = limits or Limits()
         self._destinations = Destinations(self._limits)
         self._writing_to: Counter[Destination] = Counter()
@@ -116,12 +121,14 @@ class PluginServicer:
 
     async def Init(self, request: Any, call: Call) -> Any:  # noqa: N802 -- the protocol's name
         """Give this connection the destination that the spec describes; a Write that runs goes on with an old one."""
+        scope.enter(sync_id=request.invocation_id)
         connect = functools.partial(self._connect, request.spec, request.invocation_id)
         await self._destinations.init(call, None if request.no_connection else connect)
         return response(PLUGIN, "Init")()
 
     async def _connect(self, spec: bytes, invocation_id: str) -> Destination:
-        destination = await _connected(spec, invocation_id)
+        telemetry = await asyncio.shield(self.telemetry) if self.telemetry is not None else None
+        destination = await _connected(spec, invocation_id, telemetry)
         if self._budget is None:  # the first: nothing is written yet, and all that a Write needs is loaded
             await asyncio.to_thread(allocator.give_back)
         self._budget = destination.share(self._budget)
@@ -132,6 +139,7 @@ class PluginServicer:
         reading = asyncio.current_task()
         assert reading is not None  # noqa: S101 -- a coroutine that runs is in a task
         with self._destinations.use(call, write=True) as destination:
+            scope.enter(sync_id=destination.sync_id)
             writer = destination.open_stream(functools.partial(_cancel, reading))
             self._writing_to[destination] += 1
             self.idle.clear()
@@ -155,9 +163,11 @@ class PluginServicer:
 
     async def Read(self, request: Any, call: Call) -> None:  # noqa: N802 -- the protocol's name
         """Send the rows of the object that a table has at a fixed key; nothing where there is none."""
-        with self._destinations.use(call) as destination, destination.reading(request.table) as records:
-            while (record := await asyncio.to_thread(next, records, None)) is not None:
-                await call.send(response(PLUGIN, "Read")(record=record).SerializeToString())
+        with self._destinations.use(call) as destination:
+            scope.enter(sync_id=destination.sync_id)
+            with destination.reading(request.table) as records:
+                while (record := await asyncio.to_thread(next, records, None)) is not None:
+                    await call.send(response(PLUGIN, "Read")(record=record).SerializeToString())
 
     GetTables = _refuses("GetTables", "has no tables of its own: ask the source")
     Sync = _refuses("Sync", "has no rows of its own: ask the source")
@@ -183,6 +193,21 @@ class PluginServicer:
             return self._failed_test("UNKNOWN", f"{type(error).__name__}: {error}")
         destination.retire()
         return response(PLUGIN, "TestConnection")(success=True)
+
+    def load(self) -> Load:
+        """Return how much there is to do at present. May be called from any thread."""
+        destinations = {*self._destinations.connected(), *tuple(self._writing_to)}
+        pools = [destination.context.pools for destination in destinations]
+        budget = self._budget
+        return Load(
+            writes=sum(self._writing_to.values()),
+            encode_queue=sum(pool.encode.waiting for pool in pools),
+            upload_queue=sum(pool.upload.waiting for pool in pools),
+            held_bytes=budget.held_bytes if budget else 0,
+            encoding_bytes=budget.encoding_bytes if budget else 0,
+            uploading_bytes=budget.uploading_bytes if budget else 0,
+            limit_bytes=budget.limit_bytes if budget else 0,
+        )
 
     async def preload(self) -> None:
         """Load what Init needs, while the CLI waits between its first and its second attempt to connect."""
@@ -211,9 +236,9 @@ def _load() -> tuple[type[Spec], type[Destination]]:
     return Spec, Destination
 
 
-async def _connected(spec: bytes, invocation_id: str) -> Destination:
+async def _connected(spec: bytes, invocation_id: str, telemetry: Telemetry | None = None) -> Destination:
     """Make a destination in a worker thread. Where nobody waits for it any more it is ended when it is there."""
-    connecting = asyncio.ensure_future(asyncio.to_thread(_connect, spec, invocation_id))
+    connecting = asyncio.ensure_future(asyncio.to_thread(_connect, spec, invocation_id, telemetry))
     try:
         return await asyncio.shield(connecting)
     except asyncio.CancelledError:
@@ -221,12 +246,12 @@ async def _connected(spec: bytes, invocation_id: str) -> Destination:
         raise
 
 
-def _connect(spec: bytes, invocation_id: str) -> Destination:
+def _connect(spec: bytes, invocation_id: str, telemetry: Telemetry | None) -> Destination:
     spec_type, destination_type = _load()
     parsed = spec_type.parse(spec, invocation_id=invocation_id)
     for warning in parsed.warnings:
         log.warning("%s", warning)
-    return destination_type.connect(parsed, sync_id=invocation_id)
+    return destination_type.connect(parsed, sync_id=invocation_id, telemetry=telemetry)
 
 
 def _retire(connecting: asyncio.Future[Destination]) -> None:
@@ -284,8 +309,14 @@ async def _give_up(writer: StreamWriter) -> None:
 
 
 def methods(plugin: PluginServicer) -> dict[str, Method]:
-    """Return what serves both services."""
-    return {
+    """Return what serves both services, each call in a scope that names its client."""
+    served = {
         **methods_of(DISCOVERY, DiscoveryServicer()),
         **methods_of(PLUGIN, plugin),
     }
+    return {path: functools.partial(_of_client, method) for path, method in served.items()}
+
+
+async def _of_client(method: Method, call: Call) -> None:
+    scope.enter(peer=call.peer.address)
+    await method(call)

@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -154,7 +155,8 @@ class CredentialSource:
         """Return the search that is under way, or begin one. The lock is held."""
         if self._search is None:
             self._search = Future()
-            threading.Thread(target=partial(self._run, self._search), name="s3-credentials", daemon=True).start()
+            search = partial(copy_context().run, self._run, self._search)
+            threading.Thread(target=search, name="s3-credentials", daemon=True).start()
         return self._search
 
     def _run(self, search: Future[Snapshot]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import InsecureRequestWarning
 
 from cloudquery_s3.cancellation import Cancellation
+from cloudquery_s3.scope import Workers
 from cloudquery_s3.stores.aws_configuration import aws_configuration, sends_checksums
 from cloudquery_s3.stores.clock import Clock
 from cloudquery_s3.stores.endpoint import bucket_url
@@ -25,6 +25,7 @@ from cloudquery_s3.stores.s3_reader import S3Reader
 from cloudquery_s3.stores.s3_requests import Request, S3Client
 from cloudquery_s3.stores.s3_settings import SINGLE_PUT_MAX_BYTES, AssumedRole, S3Settings
 from cloudquery_s3.stores.s3_writer import S3Writer
+from cloudquery_s3.stores.sent_request import ignore
 from cloudquery_s3.stores.transport import Transport
 from cloudquery_s3.stores.trust import trusting_context
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.credentials import CredentialSource
     from cloudquery_s3.stores.retry import Pause
+    from cloudquery_s3.stores.sent_request import RequestListener
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,13 @@ class SystemPause:
         return random.random()  # noqa: S311 - spreads retries, guards nothing
 
 
-def s3_client(settings: S3Settings, pause: Pause | None = None, clock: Clock | None = None) -> S3Client:
-    """Return what sends requests to a bucket. Connects to nothing yet, but has credentials.
+def s3_client(
+    settings: S3Settings,
+    pause: Pause | None = None,
+    clock: Clock | None = None,
+    listener: RequestListener = ignore,
+) -> S3Client:
+    """Return what sends requests to a bucket, and tells `listener` of each. Connects to nothing yet, has credentials.
 
     Raises:
         CredentialsError: there are none.
@@ -91,6 +98,7 @@ def s3_client(settings: S3Settings, pause: Pause | None = None, clock: Clock | N
         pause=pause,
         checksums=sends_checksums(aws, wanted=settings.checksums),
         clock=clock,
+        listener=listener,
         log_requests=settings.log_requests,
     )
 
@@ -103,7 +111,13 @@ class S3Store:
     which comes with it on one's own uploads, and ListMultipartUploads serve to clean up after failures.
     """
 
-    def __init__(self, settings: S3Settings, pause: Pause | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: S3Settings,
+        pause: Pause | None = None,
+        clock: Clock | None = None,
+        listener: RequestListener = ignore,
+    ) -> None:
         """Connect to nothing yet, but have credentials.
 
         Raises:
@@ -112,8 +126,8 @@ class S3Store:
             SpecError: bucket, region and endpoint make no address, or the environment's AWS settings cannot be used.
         """
         self._settings = settings
-        self._client = s3_client(settings, pause, clock)
-        self._pool = ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-part")
+        self._client = s3_client(settings, pause, clock, listener)
+        self._pool = Workers(PART_THREADS, thread_name_prefix="s3-part")
         self._uploads: set[MultipartUpload] = set()
         at_aws = not self._client.at_custom_endpoint
         self._creates_only = settings.create_only == "always" or (settings.create_only == "auto" and at_aws)
@@ -160,7 +174,7 @@ class S3Store:
     def abandon(self) -> None:
         """Take back every upload that is open, without waiting for its parts: the process is about to end."""
         uploads = list(self._uploads)
-        with ThreadPoolExecutor(PART_THREADS, thread_name_prefix="s3-abandon") as pool:
+        with Workers(PART_THREADS, thread_name_prefix="s3-abandon") as pool:
             list(pool.map(MultipartUpload.abandon, uploads))
 
     def close(self) -> None:
@@ -170,14 +184,16 @@ class S3Store:
         self._client.close()
 
 
-def s3_store(spec: Spec, *, content_type: str, pause: Pause | None = None) -> S3Store:
-    """Return the store that a spec asks for; `content_type` is what its format writes.
+def s3_store(
+    spec: Spec, *, content_type: str, pause: Pause | None = None, listener: RequestListener = ignore
+) -> S3Store:
+    """Return the store that a spec asks for; `content_type` is what its format writes, `listener` hears of requests.
 
     Raises:
         CredentialsError: there are no credentials.
         SpecError: bucket, region and endpoint make no address.
     """
-    return S3Store(settings_of(spec, content_type=content_type), pause)
+    return S3Store(settings_of(spec, content_type=content_type), pause, listener=listener)
 
 
 def settings_of(spec: Spec, *, content_type: str) -> S3Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.checksums import crc32_checksum, sha256_checksum
 from cloudquery_s3.stores.failures import EXPIRED_CODES, SKEW_CODES, RequestFailedError
 from cloudquery_s3.stores.s3_errors import Target, store_error
+from cloudquery_s3.stores.sent_request import SentRequest, ignore
 from cloudquery_s3.stores.signature import Signer
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from cloudquery_s3.stores.credentials import CredentialSource
     from cloudquery_s3.stores.endpoint import BucketUrl
     from cloudquery_s3.stores.retry import Pause, RetryPolicy
+    from cloudquery_s3.stores.sent_request import RequestListener
     from cloudquery_s3.stores.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -81,6 +84,7 @@ class S3Client:
         checksums: bool,
         log_requests: bool,
         clock: Clock,
+        listener: RequestListener = ignore,
     ) -> None:
         self.at_custom_endpoint = url.is_custom
         self.sends_crc32 = checksums and url.is_tls
@@ -91,6 +95,7 @@ class S3Client:
         self._policy = policy
         self._pause = pause
         self._clock = clock
+        self._listener = listener
         self._has_warned = False
         self._log_level = logging.INFO if log_requests else logging.DEBUG
 
@@ -119,6 +124,7 @@ class S3Client:
             ObjectCancelledError: the object was given up.
         """
         past = [] if failures is None else failures
+        resends = itertools.count()
 
         def on_retry(attempt: int, failure: RequestFailedError) -> None:
             past.append(failure)
@@ -129,14 +135,14 @@ class S3Client:
         def attempt() -> Answer:
             credentials = self.credentials.current(cancellation)
             try:
-                return self._once(request, credentials)
+                return self._once(request, credentials, next(resends))
             except RequestFailedError as failure:
                 is_late = failure.code in SKEW_CODES and self._clock.correct(failure.date)
                 is_expired = failure.code in EXPIRED_CODES and self.credentials.renew(credentials, cancellation)
                 if not is_late and not is_expired:
                     raise
                 on_retry(1, failure)
-            return self._once(request, self.credentials.current(cancellation))
+            return self._once(request, self.credentials.current(cancellation), next(resends))
 
         try:
             answer = (policy or self._policy).run(attempt, self._pause, cancellation, on_retry)
@@ -172,13 +178,18 @@ class S3Client:
             },
         )
 
-    def _once(self, request: Request, credentials: ReadOnlyCredentials) -> Answer:
-        began = time.monotonic()
+    def _once(self, request: Request, credentials: ReadOnlyCredentials, resends: int) -> Answer:
         url = self._url.of(request.key)
         if request.query:
             url += "?" + "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in request.query.items())
         headers = self._signed_headers(request, url, credentials)
-        answer = self._transport.send(request.method, url, headers, request.body, into=request.into)
+        began, status = time.monotonic(), None
+        try:
+            answer = self._transport.send(request.method, url, headers, request.body, into=request.into)
+            status = answer.status
+        finally:
+            seconds = time.monotonic() - began
+            self._listener(SentRequest(request.operation, status, seconds, resends))
         facts = {
             "operation": request.operation,
             "method": request.method,
@@ -187,7 +198,7 @@ class S3Client:
             "bytes": request.body.size_bytes,
             "status": answer.status,
             "request_id": answer.headers.get("x-amz-request-id", ""),
-            "seconds": round(time.monotonic() - began, 3),
+            "seconds": round(seconds, 3),
         }
         log.log(self._log_level, "request", extra=facts)
         check_answer(request.operation, answer.status, answer.headers, answer.body)

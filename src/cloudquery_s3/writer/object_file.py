@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloudquery_s3.committed import Origin
@@ -32,6 +33,8 @@ class ObjectFile:
         alterations: cells that were not written as they came.
         origin: where the rows encoded so far came from.
         cancellation: is set when the object is given up.
+        encode_s: seconds that `encode` and `finish` have taken.
+        upload_s: seconds that `upload` and `commit` have taken.
     """
 
     def __init__(  # noqa: PLR0913 - what one object is made of, by name
@@ -53,6 +56,8 @@ class ObjectFile:
         self._format = file_format
         self._encoder: Encoder | None = None
         self.cancellation = cancellation
+        self.encode_s = 0.0
+        self.upload_s = 0.0
         self._upload = store.open(key, cancellation, unique=unique)
 
     @property
@@ -68,11 +73,14 @@ class ObjectFile:
             ObjectCancelledError: the object was given up.
         """
         self.cancellation.check()
+        began = perf_counter()
         with self._guard():
             decoded = decode(batches)
             batches.clear()
             self.origin |= origin_of(decoded)
-            return self._opened().write(decoded)
+            chunks = self._opened().write(decoded)
+        self.encode_s += perf_counter() - began
+        return chunks
 
     def trial(self, batches: Sequence[ReceivedBatch]) -> int:
         """Return how many bytes these rows are as a file of their own, which is dropped.
@@ -94,8 +102,11 @@ class ObjectFile:
             ObjectCancelledError: the object was given up.
         """
         self.cancellation.check()
+        began = perf_counter()
         with self._guard():
-            return self._opened().finish()
+            finished = self._opened().finish()
+        self.encode_s += perf_counter() - began
+        return finished
 
     def upload(self, chunks: Sequence[Chunk], *, flush: bool) -> None:
         """Append bytes to the object; with `flush`, send what can be sent instead of holding it.
@@ -105,9 +116,11 @@ class ObjectFile:
             ObjectCancelledError: the object was given up.
         """
         self.cancellation.check()
+        began = perf_counter()
         self._upload.write(chunks)
         if flush:
             self._upload.flush()
+        self.upload_s += perf_counter() - began
 
     def commit(self, chunks: Sequence[Chunk]) -> StoredObject:
         """Append the last bytes, and make the object visible and whole.
@@ -117,8 +130,11 @@ class ObjectFile:
             ObjectCancelledError: the object was given up.
         """
         self.cancellation.check()
+        began = perf_counter()
         self._upload.write(chunks)
-        return self._upload.commit()
+        stored = self._upload.commit()
+        self.upload_s += perf_counter() - began
+        return stored
 
     def abort(self) -> None:
         """Leave nothing behind."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from cloudquery_s3 import scope
 from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import ObjectCancelledError, PluginError, SchemaDriftError, TableError
 from cloudquery_s3.table import same_columns
@@ -212,14 +213,15 @@ class PartitionWriter:
         )
         pipeline = ObjectPipeline(opened, context=context, gate=self._gate)
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._run(pipeline, key))
+        task = loop.create_task(self._run(pipeline, key, opened.opened_at))
         self._under_way[task] = opened
         task.add_done_callback(self._under_way.pop)
         if context.object_timeout_s > 0:
             self._timer = loop.call_later(context.object_timeout_s, self.end_object)
         return opened
 
-    async def _run(self, pipeline: ObjectPipeline, key: str) -> None:
+    async def _run(self, pipeline: ObjectPipeline, key: str, opened_at: datetime) -> None:
+        scope.enter(table=self._table, opened_at=opened_at)
         try:
             record = await pipeline.run()
         except ObjectCancelledError:

@@ -120,6 +120,8 @@ class ObjectPipeline:
             altered=self._file.alterations.cells,
             retries=stored.retries,
             origin=self._file.origin,
+            encode_s=self._file.encode_s,
+            upload_s=self._file.upload_s,
         )
 
     async def _settle(self) -> None:

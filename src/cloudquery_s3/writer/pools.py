@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from cloudquery_s3.scope import Workers
 from cloudquery_s3.writer.budget import usable_cores
 
 _CLEANUPS: Final = 8
@@ -21,17 +21,17 @@ class Pools:
         cleanup: takes back what is given up: this never stands behind work.
     """
 
-    encode: ThreadPoolExecutor
-    upload: ThreadPoolExecutor
-    cleanup: ThreadPoolExecutor
+    encode: Workers
+    upload: Workers
+    cleanup: Workers
 
     @classmethod
     def start(cls, *, uploads: int) -> Pools:
         """Return pools whose threads start as they are needed; `uploads` objects may go up at a time."""
         return cls(
-            encode=ThreadPoolExecutor(usable_cores(), thread_name_prefix="encode"),
-            upload=ThreadPoolExecutor(uploads, thread_name_prefix="upload"),
-            cleanup=ThreadPoolExecutor(_CLEANUPS, thread_name_prefix="cleanup"),
+            encode=Workers(usable_cores(), thread_name_prefix="encode"),
+            upload=Workers(uploads, thread_name_prefix="upload"),
+            cleanup=Workers(_CLEANUPS, thread_name_prefix="cleanup"),
         )
 
     def close(self) -> None:

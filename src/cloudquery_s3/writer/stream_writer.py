@@ -58,7 +58,7 @@ class StreamWriter:
     """
 
     def __init__(self, context: WriteContext, start: WriteStart, *, on_fatal: Callable[[], None]) -> None:
-        self.summary = WriteSummary()
+        self.summary = WriteSummary(start)
         self.fatal: PluginError | None = None
         self._context = context
         self._on_fatal = on_fatal

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloudquery_s3.committed import CommittedObject, WriteEnd
+    from datetime import datetime
+
+    from cloudquery_s3.committed import CommittedObject, WriteEnd, WriteStart
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,9 @@ class TableSummary:
         size_bytes: their size together.
         retries: requests that were sent again for them.
         altered: cells that were not written as they came, by column and reason.
+        sources: where its rows came from, by the values of `_cq_source_name`.
+        opened_at: when the first row of any object came.
+        committed_at: when the last object was acknowledged.
     """
 
     rows: int = 0
@@ -30,6 +35,9 @@ class TableSummary:
     size_bytes: int = 0
     retries: int = 0
     altered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sources: set[str] = field(default_factory=set)
+    opened_at: datetime | None = None
+    committed_at: datetime | None = None
 
     def add(self, record: CommittedObject) -> None:
         """Count an object."""
@@ -38,6 +46,16 @@ class TableSummary:
         self.size_bytes += record.size_bytes
         self.retries += record.retries
         self.altered.update(record.altered)
+        self.sources |= record.origin.sources
+        self.opened_at = min(self.opened_at or record.opened_at, record.opened_at)
+        self.committed_at = max(self.committed_at or record.committed_at, record.committed_at)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took from its first row to the acknowledgement of its last object."""
+        if self.opened_at is None or self.committed_at is None:
+            return 0.0
+        return (self.committed_at - self.opened_at).total_seconds()
 
 
 class WriteSummary:
@@ -47,8 +65,9 @@ class WriteSummary:
         tables: by name; those without an object, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: WriteStart) -> None:
         self.tables: dict[str, TableSummary] = {}
+        self._start = start
 
     def table(self, name: str) -> TableSummary:
         """Return a table's share, begun if need be."""
@@ -70,8 +89,11 @@ class WriteSummary:
         for name, table in self.tables.items():
             altered = {f"{column}: {reason}": cells for (column, reason), cells in table.altered.items()}
             figures = {"table": name, "rows": table.rows, "objects": table.objects, "bytes": table.size_bytes}
-            log.debug("table written", extra={**figures, "retries": table.retries, "altered": altered})
-        log.info("write ended", extra={"status": end.status, "failed_tables": len(end.failures), **self.totals()})
+            figures |= {"retries": table.retries, "seconds": round(table.seconds, 3), "altered": altered}
+            log.info("table written", extra={**figures, "sources": sorted(table.sources)})
+        seconds = round((end.ended_at - self._start.started_at).total_seconds(), 3)
+        ending = {"status": end.status, "failed_tables": len(end.failures), "seconds": seconds}
+        log.info("write ended", extra={**ending, **self.totals()})
 
     def totals(self) -> dict[str, int]:
         """Return the figures of all tables together."""

@@ -44,7 +44,7 @@ def started(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     ("more", "warnings"),
     [
         ([], []),
-        (["--otel-endpoint", "localhost:4317", "--otel-endpoint-insecure", "--license", "license.txt"], []),
+        (["--otel-endpoint-headers", "a=b", "--license", "license.txt"], []),
         (
             ["--some-new-flag", "--another=5", "stray"],
             [
@@ -58,7 +58,7 @@ def started(*arguments: str, **options: Any) -> subprocess.Popen[str]:
         (["--log-level", "shout"], ["--log-level 'shout' is none of trace, debug, info, warn, error: info is taken"]),
         (["--log-level"], ["--log-level has no value: info is taken"]),
     ],
-    ids=["plain", "otel", "unknown", "with a value", "prefix", "level", "no value"],
+    ids=["plain", "known", "unknown", "with a value", "prefix", "level", "no value"],
 )
 def test_arguments(tmp_path: Path, more: list[str], warnings: list[str]) -> None:
     """Started as the CLI does it, also with flags that only a newer CLI has, it answers at its Unix socket.
@@ -345,3 +345,20 @@ def has_ipv6() -> bool:
         return bool(socket.getaddrinfo("localhost", 0, family=socket.AF_INET6, type=socket.SOCK_STREAM))
     except OSError:
         return False
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no terminals of that kind")
+@pytest.mark.parametrize(("on_terminal", "timed"), [(True, False), (False, True)])
+def test_who_adds_the_time(on_terminal: bool, timed: bool) -> None:
+    """JSON lines of a service have their time; on the terminal of a container the CLI reads them, and adds it."""
+    ours, theirs = os.openpty()
+    arguments = ("serve", "--address", "127.0.0.1:0", "--log-format", "json")
+    process = started(*arguments) if not on_terminal else subprocess.Popen([cli.PLUGIN, *arguments], stdout=theirs)
+    try:
+        with os.fdopen(ours if on_terminal else process.stdout.fileno(), closefd=False) as lines:
+            assert ("time" in json.loads(lines.readline())) == timed
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.catalogs.iceberg.commit import SOURCE, SYNC_ID, WRITE_ID, Committer, TableChange
@@ -14,6 +13,7 @@ from cloudquery_s3.catalogs.iceberg.files import StoredFile
 from cloudquery_s3.catalogs.iceberg.relations import of_children
 from cloudquery_s3.committed import DeleteRecord, DeleteStale
 from cloudquery_s3.errors import CatalogError, PluginError
+from cloudquery_s3.scope import Workers
 from cloudquery_s3.table import primary_key, table_comment
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class IcebergPublisher:
             if self._files:
                 log.warning("nothing of this Write becomes rows of Iceberg tables, since it has not succeeded")
             return
-        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="iceberg")
+        pool = Workers(AT_ONCE, thread_name_prefix="iceberg")
         loop = asyncio.get_running_loop()
         try:
             changes = await loop.run_in_executor(pool, self._changes, end)

@@ -46,6 +46,15 @@ def _watch(opened: socket.socket) -> None:
             opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
+def _address(peername: object) -> str:
+    """Return a client's address as host:port; a Unix socket's client has none."""
+    match peername:
+        case (str(host), int(port), *_):
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        case _:
+            return ""
+
+
 class Connection(asyncio.BufferedProtocol):
     """One connection. What a client does wrong ends its stream, or the connection, and nothing else.
 
@@ -53,6 +62,7 @@ class Connection(asyncio.BufferedProtocol):
 
     Attributes:
         kept: whether it stays open without calls for any time.
+        address: the client's, host:port; empty over a Unix socket.
         streams: what the client has opened, once there is a connection.
     """
 
@@ -72,6 +82,7 @@ class Connection(asyncio.BufferedProtocol):
             opened: called with the socket, as soon as there is a client.
         """
         self.kept = False
+        self.address = ""
         self._serve = serve
         self._neighbours = neighbours
         self._opened = opened
@@ -116,6 +127,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client."""
         self._transport = cast("asyncio.Transport", transport)
+        self.address = _address(transport.get_extra_info("peername"))
         self._out = Outgoing(self._transport, unread_bytes=self._limits.unread_bytes)
         self.streams = Streams(
             self._serve, self._out, self, limits=self._limits, window_bytes=lambda: self._neighbours.window_bytes

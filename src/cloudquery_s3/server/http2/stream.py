@@ -42,9 +42,11 @@ class Peer(Protocol):
 
     Attributes:
         kept: whether it stays open without calls for any time.
+        address: the client's, host:port; empty over a Unix socket.
     """
 
     kept: bool
+    address: str
 
     @property
     def forwards(self) -> bool:

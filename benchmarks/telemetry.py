@@ -1,0 +1,116 @@
+"""What metrics and traces cost: `python -m benchmarks.telemetry [--pairs N]`.
+
+Processor time of the plugin for the same Write without and with `--otel-endpoint` and `--metrics-address`, in pairs,
+so that whatever else the machine does meets both. Exports are far more frequent than they are by default, so that they
+fall into the Write. What begins with the process, the imports, does not, and is printed for itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import processes, stages
+from benchmarks.assets import assets
+from benchmarks.messages import split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.messages import Messages
+
+_DISTINCT_ROWS: Final = 20_000
+_SETTLED_S: Final = 2.0
+"""How long the plugin's start may take, telemetry's included; what it costs is not the Write's."""
+
+_OFTEN: Final = {"OTEL_BSP_SCHEDULE_DELAY": "500", "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
+"""Milliseconds from one export to the next; 5,000 and 15,000 by default."""
+
+_COLUMNS: Final = ("format", "rows a message", "tables", "CPU-s / M rows, off", "on", "on / off, median", "quartiles")
+
+
+class _Case(NamedTuple):
+    form: str
+    rows_per_message: int
+    tables: int
+    rows: int
+
+
+_CASES: Final = (
+    _Case("parquet", 50, 50, 500_000),
+    _Case("csv", 1000, 1, 1_000_000),
+    _Case("json", 50, 1, 500_000),
+)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.telemetry", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=9, help="measurements of each case, without and with")
+    options = parser.parse_args()
+    os.environ.update(stages.CREDENTIALS | _OFTEN)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    table = Table(*_COLUMNS, title="Metrics and traces")
+    data = assets(_DISTINCT_ROWS)
+    with processes.sink() as store, processes.sink() as collector:
+        flags = _flags(collector)
+        for case in _CASES:
+            messages = split(data, rows_per_message=case.rows_per_message, rows=case.rows, tables=case.tables)
+            table.add_row(*_row(case, list(_pairs(case, messages, store, flags, options.pairs))))
+        starts = [_start_cpu_s(*flags) - _start_cpu_s() for _ in range(options.pairs)]
+    console.print(table)
+    console.print(f"beside that, once a process: {statistics.median(starts):.2f} CPU-s")
+
+
+def _flags(collector: str) -> tuple[str, ...]:
+    endpoint = ("--otel-endpoint", urlsplit(collector).netloc, "--otel-endpoint-insecure")
+    return (*endpoint, "--metrics-address", "127.0.0.1:0")
+
+
+def _pairs(
+    case: _Case, messages: Messages, store: str, flags: tuple[str, ...], count: int
+) -> Iterator[tuple[float, float]]:
+    """Yield what a Write costs without and with telemetry; every other pair begins with the latter."""
+    for number in range(count):
+        order = ((), flags) if number % 2 else (flags, ())
+        costs = {bool(more): _cost(case, messages, store, more) for more in order}
+        yield costs[False], costs[True]
+
+
+def _cost(case: _Case, messages: Messages, store: str, more: tuple[str, ...]) -> float:
+    with processes.plugin(*more) as (server, address):
+        time.sleep(_SETTLED_S)
+        usage = processes.measure(server, address, messages, stages.spec_json(case.form, store))
+    return usage.cpu_s / case.rows * 1e6
+
+
+def _start_cpu_s(*more: str) -> float:
+    with processes.plugin(*more) as (server, _address):
+        time.sleep(_SETTLED_S)
+        return processes.cpu_s(server.pid)
+
+
+def _row(case: _Case, pairs: list[tuple[float, float]]) -> tuple[str, ...]:
+    ratios = [on / off for off, on in pairs]
+    low, median, high = statistics.quantiles(ratios, n=4)
+    return (
+        case.form,
+        f"{case.rows_per_message:,}",
+        str(case.tables),
+        f"{statistics.median(off for off, _ in pairs):.2f}",
+        f"{statistics.median(on for _, on in pairs):.2f}",
+        f"{median:.3f}",
+        f"{low:.3f} to {high:.3f}",
+    )
+
+
+if __name__ == "__main__":
+    main()
