@@ -212,6 +212,21 @@ def test_every_page_is_in_the_navigation() -> None:
     assert pages <= set(listed)
 
 
+def test_the_code_of_pages_is_run() -> None:
+    """Code that is not of a shell stands in pages alone whose tests run it, or say why they cannot."""
+    runners = {
+        "loading.md": "tests/contract/test_loading.py",
+        "operations.md": "tests/contract/test_shared_service.py",
+        "publication.md": "tests/publication/test_reader_recipes.py",
+        "quick-start.md": "tests/contract/test_readme.py",
+    }
+    with_code = {
+        page.name for page in PAGES if re.search(r"^ *```(?:sql|python|nginx|ini)$", page.read_text(), re.MULTILINE)
+    }
+    assert with_code == runners.keys()
+    assert all((ROOT / test).is_file() for test in runners.values())
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built pages."""
