@@ -9,8 +9,11 @@ MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 H2SPEC_VERSION := v2.2.1
 OTEL_COLLECTOR_VERSION := v0.161.0
 PROMETHEUS_VERSION := v0.316.0
+# The newest whose extensions are on PyPI:
+DUCKDB_VERSION := 1.5.5
+DUCKDB_ICEBERG := .tools/duckdb-iceberg/.installed-$(DUCKDB_VERSION)
 
-.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog h2spec otel-collector promtool deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
+.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog spark-iceberg duckdb-iceberg h2spec otel-collector promtool deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -26,7 +29,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 protocol: $(STAMP) ## renew the description of CloudQuery's protocol from the package that brings it
 	$(BIN)/python tests/protocol_file.py
 
-demo: $(STAMP) ## sync real AWS data into S3 with the real CLI, and query it
+demo: $(STAMP) $(DUCKDB_ICEBERG) ## sync real AWS data into S3 with the real CLI, and query it
 	$(BIN)/python -m examples.demo
 
 bench: $(STAMP) ## what a million rows cost, end to end and by stage (ARGS=--quick for less)
@@ -149,11 +152,12 @@ spark-iceberg: $(STAMP) ## fetch Spark and Iceberg's part of it, for the slow te
 	for jar in $(SPARK_JARS); do \
 	  mvn --quiet dependency:copy -Dartifact=$$jar -DoutputDirectory=$(CURDIR)/.tools/spark-iceberg || exit 1; done
 
-DUCKDB_VERSION := 1.5.5
+duckdb-iceberg: $(DUCKDB_ICEBERG) ## fetch a DuckDB that has its Iceberg extension on PyPI, for the demo and the slow tests
 
-duckdb-iceberg: $(STAMP) ## fetch a DuckDB that has its Iceberg extension on PyPI, for the slow tests
-	$(BIN)/python -m pip install --quiet --target .tools/duckdb-iceberg duckdb==$(DUCKDB_VERSION) \
-	  $(foreach name,s -iceberg -avro -httpfs,duckdb-extension$(name)==$(DUCKDB_VERSION))
+$(DUCKDB_ICEBERG): $(STAMP) # where there is no package for the platform, the demo does without it, and says so
+	-rm -rf .tools/duckdb-iceberg && $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+	  --target .tools/duckdb-iceberg duckdb==$(DUCKDB_VERSION) \
+	  $(foreach name,s -iceberg -avro -httpfs,duckdb-extension$(name)==$(DUCKDB_VERSION)) && touch $@
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 

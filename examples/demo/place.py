@@ -155,15 +155,24 @@ def _server(module: str, *arguments: str) -> Iterator[str]:
             process.wait()
 
 
-def settle(api: str, store: Store) -> Bucket:
-    """Set the environment that the example specs read, and return the bucket that they write to."""
+def settle(api: str, store: Store, files: Path) -> Bucket:
+    """Set the environment that the example specs read, and return the bucket that they write to.
+
+    Args:
+        api: where the source asks.
+        store: where the objects go.
+        files: a folder for the catalogue of Iceberg tables.
+    """
     if store.new:
         for variable in [variable for variable in os.environ if variable.startswith("AWS_")]:
             del os.environ[variable]
         keys = {"AWS_ACCESS_KEY_ID": rclone_server.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": rclone_server.SECRET_KEY}
         os.environ.update(keys)  # moto takes any
+        # pyiceberg writes metadata by pyarrow's client, whose checksums at a request's end rclone does not take
+        os.environ["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
     region = os.environ.setdefault("AWS_REGION", "us-east-1")
     os.environ.update(AWS_API_ENDPOINT=api, ENDPOINT=store.endpoint, BUCKET=store.bucket)
+    os.environ.setdefault("CATALOG_URI", f"sqlite:///{files / 'catalog.db'}")
     for variable in ("NO_PROXY", "no_proxy"):
         os.environ[variable] = ",".join(filter(None, (os.environ.get(variable), "127.0.0.1")))
     bucket = Bucket(store.bucket, store.endpoint, region)

@@ -26,8 +26,11 @@ _READERS: Final = {
     ".json": "read_ndjson_objects",
     ".json.gz": "read_ndjson_objects",
 }
-_SHOWN: Final = 24
+_SHOWN: Final = 16
 """How many objects are listed one by one."""
+
+_SHOWN_PARTITIONS: Final = 5
+"""How many partitions are."""
 
 _QUERY: Final = """
 SELECT t.manufacturer,
@@ -79,6 +82,28 @@ def show_objects(console: Console, found: list[Found]) -> None:
         console.print(f"… and {len(found) - _SHOWN} more")
 
 
+def show_partitions(console: Console, found: list[Found]) -> None:
+    """Print the largest partitions of the largest table that has several; nothing where there is none."""
+    partitions: dict[str, Counter[str]] = {}
+    for one in found:
+        folder = one.stored.key.rpartition("/")[0]
+        if "=" in folder:
+            partitions.setdefault(one.stored.table, Counter())[folder] += one.rows
+    several = {name: rows for name, rows in partitions.items() if len(rows) > 1}
+    if not several:
+        return
+    name, rows = max(several.items(), key=lambda item: item[1].total())
+    console.print()
+    table = Table(title=f"Partitions of {name}", title_justify="left", title_style="bold", box=None)
+    table.add_column("folder", overflow="fold")
+    table.add_column("rows", justify="right")
+    for folder, count in rows.most_common(_SHOWN_PARTITIONS):
+        table.add_row(folder, f"{count:,}")
+    console.print(table)
+    if len(rows) > _SHOWN_PARTITIONS:
+        console.print(f"… and {len(rows) - _SHOWN_PARTITIONS} more")
+
+
 def show_figures(console: Console, progress: Progress, found: list[Found]) -> None:
     """Print what the sync took and gave."""
     size = sum(one.stored.size_bytes for one in found)
@@ -124,6 +149,7 @@ def show_queries(console: Console, found: list[Found]) -> None:
             ({"aws_iam_policies"}, _JSON_QUERY),
         ):
             if needed <= files.keys():
+                console.print()
                 console.print(f"[bold]DuckDB[/], over the downloaded objects:[cyan]{query}[/]", highlight=False)
                 _print_result(console, database.sql(query))
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 import cloudquery_cli as cli
@@ -80,6 +81,12 @@ def test_the_steps(page: str, moto: S3Server, tmp_path: Path, monkeypatch: pytes
     assert synced.returncode == 0, synced.stdout
     (key,) = bucket.objects()
     assert re.fullmatch(r"cloudquery/aws_regions/dt=\d{4}-\d\d-\d\d/[0-9a-f-]{36}\.parquet", key)
+    file = tmp_path / "my-bucket" / key
+    file.parent.mkdir(parents=True)
+    file.write_bytes(bucket.objects()[key])
+    for sql in re.findall(r"```sql\n(.*?)```", page, re.DOTALL):
+        query = sql.partition(";")[2].replace("s3://my-bucket", str(tmp_path / "my-bucket"))  # without CREATE SECRET
+        assert len(duckdb.sql(query).fetchall()) == 3
 
 
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:

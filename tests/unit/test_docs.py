@@ -15,6 +15,7 @@ import typer
 import yaml
 from jsonschema import Draft202012Validator
 
+import chromium
 import cloudquery_s3
 import program
 from cloudquery_s3.commands.app import build_app
@@ -70,7 +71,7 @@ INSIDE = {
 }
 
 ENVIRONMENT = dict.fromkeys(
-    ("BUCKET", "AWS_REGION", "AWS_API_ENDPOINT", "EXTERNAL_ID", "CATALOG_CREDENTIAL"), "value"
+    ("BUCKET", "AWS_REGION", "AWS_API_ENDPOINT", "EXTERNAL_ID", "CATALOG_CREDENTIAL", "CATALOG_URI"), "value"
 ) | {"ENDPOINT": ""}
 
 
@@ -215,17 +216,61 @@ def test_every_page_is_in_the_navigation() -> None:
     assert pages <= set(listed)
 
 
-def test_the_site_needs_no_network(tmp_path: Path) -> None:
-    """The built pages load nothing from elsewhere: no script, font or diagram; a search index is there."""
-    command = [str(program.PROGRAM.with_name("mkdocs")), "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+def test_the_code_of_pages_is_run() -> None:
+    """Code that is not of a shell stands in pages alone whose tests run it, or say why they cannot."""
+    runners = {
+        "loading.md": "tests/contract/test_loading.py",
+        "operations.md": "tests/contract/test_shared_service.py",
+        "publication.md": "tests/publication/test_reader_recipes.py",
+        "quick-start.md": "tests/contract/test_readme.py",
+    }
+    with_code = {
+        page.name for page in PAGES if re.search(r"^ *```(?:sql|python|nginx|ini)$", page.read_text(), re.MULTILINE)
+    }
+    assert with_code == runners.keys()
+    assert all((ROOT / test).is_file() for test in runners.values())
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [str(program.PROGRAM.with_name("mkdocs")), "build", "--strict", "--quiet", "--site-dir", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "search" / "search_index.json").is_file()
-    for page in tmp_path.rglob("*.html"):
+    return folder
+
+
+def test_the_site_needs_no_network(site: Path) -> None:
+    """The built pages load nothing from elsewhere: no script, font or diagram; each leads to the next one."""
+    for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"<(?:script|link|img)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//", text), page
         assert 'class="mermaid"' not in text  # the theme would fetch what draws it
+        assert 'class="md-footer__link' in text or page.name == "404.html"
+
+
+def test_the_search_needs_no_server(site: Path, tmp_path: Path) -> None:
+    """In a page that is opened from its folder, as a file, the search finds what the pages say."""
+    asked = f"{(site / 'index.html').as_uri()}?q=bucket"
+    drawn = chromium.run(tmp_path, "--virtual-time-budget=8000", "--dump-dom", asked)
+    found = re.search(r'class="md-search-result__meta">(\d+) matching documents<', drawn)
+    assert found
+    assert int(found[1]) > 10
+
+
+@pytest.mark.parametrize("name", ["index", "quick-start", "errors"])
+def test_the_site_on_a_phone(name: str, site: Path, tmp_path: Path) -> None:
+    """On a phone no page is wider than the screen, and messages of errors and diagrams are shown whole."""
+    html = (
+        (site / f"{name}.html").read_text(encoding="utf-8").replace("<head>", f'<head><base href="{site.as_uri()}/">')
+    )
+    script = """
+    const whole = one => one.scrollWidth <= one.clientWidth;
+    return [whole(page.documentElement), ...[...page.querySelectorAll('.language-text code')].map(whole)]
+    """
+    assert set(chromium.measured(html, script, tmp_path, width=390)) == {True}
 
 
 def test_the_policy_in_the_guide() -> None:

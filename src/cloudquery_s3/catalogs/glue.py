@@ -49,6 +49,28 @@ def glue_publishers(spec: Spec) -> PublisherFactory:
     return publisher
 
 
+def try_glue(spec: Spec) -> None:
+    """Ask Glue for a table that nobody has, by which it tells whether tables could be kept there. Changes nothing.
+
+    Needs no permission beside those that keeping tables needs: GetTable. That Glue lacks the database it tells in
+    words alone, since the code is the same as that of a missing table.
+
+    Blocks. Raises:
+        CatalogError: there is no such database, or Glue does not answer, or refuses.
+        StoreError: there are no credentials.
+    """
+    assert spec.glue is not None  # noqa: S101 -- who asks for tables has options for them
+    database = spec.glue.database
+    try:
+        with _client(spec) as client:
+            client.get_table(DatabaseName=database, Name="test_table")
+    except (BotoCoreError, ClientError) as error:
+        if not isinstance(error, ClientError) or _code(error) != "EntityNotFoundException":
+            raise CatalogError(f"Glue cannot be asked for tables of database {database}: {_words(error)}") from None
+        if "database" in str(error.response["Error"].get("Message", "")).lower():
+            raise CatalogError(f"Glue has no database {database} in {spec.region}: create it there") from None
+
+
 class GluePublisher:
     """Keeps a table of Glue for each table that a successful Write has objects of.
 

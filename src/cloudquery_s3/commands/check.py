@@ -17,7 +17,7 @@ from cloudquery_s3.commands.diagnosis import diagnose
 from cloudquery_s3.commands.iam_policy import policies
 from cloudquery_s3.commands.report import JsonReport, PolicyReport, Report, TextReport
 from cloudquery_s3.commands.spec_file import files_of, read_document, read_file, sections
-from cloudquery_s3.errors import PluginError, SpecError
+from cloudquery_s3.errors import CatalogError, PluginError, SpecError
 from cloudquery_s3.spec.aws_names import bucket_faults, region_faults, unsupported_kinds
 from cloudquery_s3.spec.path_advice import likely_clashes, many_partitions
 
@@ -49,7 +49,10 @@ _Files = Annotated[
 _Table = Annotated[str, typer.Option(metavar="NAME", help="The table whose keys are shown.")]
 _Connect = Annotated[
     bool,
-    typer.Option("--connect", help="Try the bucket as well: write the test object, with the credentials found here."),
+    typer.Option(
+        "--connect",
+        help="Try the bucket as well, and catalogues: write the test object, with the credentials found here.",
+    ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with all that was found, for programs.")]
 _Policy = Annotated[
@@ -153,8 +156,7 @@ def _check_one(file: str, found: PluginSpec, report: Report, *, table: str, conn
         report.keys(where, _keys(diagnosis.spec, table=table, sync_id=sync_id))
         report.policies(where, policies(diagnosis.spec))
         if connect:
-            _connect(diagnosis.spec, sync_id)
-            report.good(where, "the test object was written")
+            _connect(where, diagnosis.spec, report, sync_id)
     except PluginError as error:
         report.problem(where, str(error))
 
@@ -195,7 +197,26 @@ def _example(field: PartitionField, now: datetime) -> str:
     return now.strftime(formats[field.kind])
 
 
-def _connect(spec: Spec, sync_id: str) -> None:
+def _connect(where: str, spec: Spec, report: Report, sync_id: str) -> None:
+    """Try the bucket, and the catalogues that the spec names.
+
+    Raises:
+        PluginError: a sync could not begin, or its tables could not be kept.
+    """
     from cloudquery_s3.server.destination import Destination  # noqa: PLC0415 -- Arrow and botocore: half a second
 
     Destination.connect(replace(spec, test_write=True), sync_id=sync_id).retire()
+    report.good(where, "the test object was written")
+    if spec.iceberg is not None:
+        report.good(where, "the Iceberg catalogue answered")
+    if spec.glue is not None:
+        from cloudquery_s3.catalogs.glue import try_glue  # noqa: PLC0415 -- likewise
+
+        try:
+            try_glue(spec)
+        except CatalogError as error:
+            if spec.glue.required:
+                raise
+            report.warning(where, f"{error} (a warning, since glue.required is not set)")
+        else:
+            report.good(where, "Glue answered")

@@ -34,7 +34,7 @@ _DESTINATION: Final[dict[str, Schema]] = {
     **_PLUGIN,
     "write_mode": {
         "enum": list(WRITE_MODES),
-        "description": "This plugin appends.",
+        "description": "This plugin appends; with `iceberg` in its spec every mode works.",
         "default": "overwrite-delete-stale",
     },
     "migrate_mode": {"enum": ["safe", "forced"]},
@@ -61,6 +61,9 @@ DESTINATION_KEYS: Final = tuple(_DESTINATION)
 _VARIABLE: Final[Schema] = {"type": "string", "pattern": r"\$\{[^}]+\}"}
 """A text that is another once the CLI has put its variables in."""
 
+_WITH_TABLES: Final[Schema] = {"properties": {"spec": {"required": ["iceberg"]}}, "required": ["spec"]}
+"""A destination that may have every write mode."""
+
 _S3_NAME: Final[Schema] = {"pattern": r"(^|[^A-Za-z0-9])[sS]3([^A-Za-z0-9]|$)"}
 
 
@@ -78,8 +81,10 @@ def file_schema() -> str:
             **_object(_DESTINATION, required=["name", "path"]),
             "if": {"anyOf": [{"properties": {key: _S3_NAME}, "required": [key]} for key in ("name", "path")]},
             "then": {
-                "properties": {"spec": _with_variables(own), "write_mode": {"const": "append"}},
-                "required": ["spec", "write_mode"],
+                "properties": {"spec": _with_variables(own)},
+                "required": ["spec"],
+                "if": _WITH_TABLES,
+                "else": {"properties": {"write_mode": {"const": "append"}}, "required": ["write_mode"]},
             },
         },
         "transformer": _object(_PLUGIN, required=["name", "path"]),

@@ -379,6 +379,40 @@ def test_connect_fails(tmp_path: Path, moto: S3Server) -> None:  # noqa: F811 --
     assert 'bucket "no-such-bucket" does not exist' in said.findings("problem")[0]
 
 
+def test_connect_tries_glue(tmp_path: Path, moto: S3Server) -> None:  # noqa: F811 -- the fixture
+    """`--connect` asks Glue for a table: a database that is missing is a problem where Glue is required."""
+    place = {"bucket": moto.new_bucket().name, "region": "us-east-1", "endpoint": moto.endpoint}
+    environment = {**moto.environment(), "AWS_ENDPOINT_URL_GLUE": moto.endpoint}
+    moto.client("glue").create_database(DatabaseInput={"Name": "present"})
+
+    def said(**glue: Any) -> program.Said:
+        spec = written(**place, use_path_style=True, format="parquet", glue=glue)
+        return program.run("check", as_yaml(tmp_path, spec), "--connect", **environment)
+
+    assert said(database="present", required=True).findings("ok") == ["the test object was written", "Glue answered"]
+    assert said(database="absent").findings("warning")[0].startswith("Glue has no database absent in us-east-1: create")
+    missing = said(database="absent", required=True)
+    assert (missing.status, len(missing.findings("problem"))) == (1, 1)
+    environment["AWS_ENDPOINT_URL_GLUE"] = "http://127.0.0.1:1"
+    refused = said(database="present", required=True)
+    assert refused.findings("problem")[0].startswith("Glue cannot be asked for tables of database present: ")
+
+
+def test_connect_tries_the_iceberg_catalogue(tmp_path: Path, moto: S3Server) -> None:  # noqa: F811 -- the fixture
+    """`--connect` asks the Iceberg catalogue for the namespace: one that cannot be opened is a problem."""
+    place = {"bucket": moto.new_bucket().name, "region": "us-east-1", "endpoint": moto.endpoint}
+    uris = {f"sqlite:///{tmp_path}/catalog.db": 0, f"sqlite:///{tmp_path}/no/catalog.db": 1}
+    for uri, status in uris.items():
+        iceberg = {"catalog": {"type": "sql", "uri": uri}}
+        spec = written(**place, use_path_style=True, format="parquet", iceberg=iceberg)
+        said = program.run("check", as_yaml(tmp_path, spec), "--connect", **moto.environment())
+        assert said.status == status, said.output
+        if status:
+            assert said.findings("problem")[0].startswith("the Iceberg catalogue ")
+        else:
+            assert said.findings("ok") == ["the test object was written", "the Iceberg catalogue answered"]
+
+
 def test_nothing_is_sent_without_connect(tmp_path: Path) -> None:
     """Without `--connect` a good spec passes though nobody listens at its endpoint."""
     assert check(tmp_path, destination(written(endpoint="http://127.0.0.1:1"))).status == 0

@@ -1,4 +1,4 @@
-"""Charts as inline SVG. Pure."""
+"""Charts as inline SVG and HTML. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ _WIDTH: Final = 1000
 _HEIGHT: Final = 190
 _TOP: Final = 22
 _BOTTOM: Final = 30
-_ROW: Final = 26
-_LABEL: Final = 190
-_VALUE: Final = 90
+_NARROW: Final = 300
+_STEP: Final = 100
 _LEAST: Final = 3
 _WIDEST: Final = 56
 _FEW_LABELS: Final = 8
-_LABEL_ROOM: Final = 110
+_LABEL_ROOM: Final = 96
+_READABLE: Final = 640
+"""The least width in pixels at which the labels of a whole chart can be read; where there is less, it scrolls."""
 
 
 class Bar(NamedTuple):
@@ -42,13 +43,17 @@ class Bar(NamedTuple):
 
 
 def columns(bars: Sequence[Bar], *, about: str) -> str:
-    """Return upright bars: the highest has its value above, a few have their label below; `about` names the chart."""
+    """Return upright bars: the highest has its value above, a few have their label below; `about` names the chart.
+
+    A chart of few bars is narrow enough for a phone.
+    """
     most = max((bar.value for bar in bars), default=0) or 1
-    step = _WIDTH / max(len(bars), 1)
+    whole = max(_NARROW, min(_WIDTH, _STEP * len(bars)))
+    step = whole / max(len(bars), 1)
     width = min(_WIDEST, step * 0.72)
     floor = _HEIGHT - _BOTTOM
     every = max(1, -(-len(bars) // _FEW_LABELS))
-    drawn = [f'<line class="axis" x1="0" x2="{_WIDTH}" y1="{floor + 0.5}" y2="{floor + 0.5}"/>']
+    drawn = [f'<line class="axis" x1="0" x2="{whole}" y1="{floor + 0.5}" y2="{floor + 0.5}"/>']
     marked = [number for number, bar in enumerate(bars) if bar.is_marked]
     highest = max(range(len(bars)), key=lambda number: bars[number].value, default=0)
     valued = {*marked, *([] if _is_near(highest, marked, step) else [highest])}
@@ -61,27 +66,23 @@ def columns(bars: Sequence[Bar], *, about: str) -> str:
             f'height="{height:.1f}" rx="2"><title>{escape(bar.title)}</title></rect>'
         )
         if number in valued:
-            drawn.append(_text(middle, floor - height - 6, bar.text, "value", step, _WIDTH))
+            drawn.append(_text(middle, floor - height - 6, bar.text, "value", step, whole))
         if number in labelled:
-            drawn.append(_text(middle, _HEIGHT - 10, bar.label, "shown" if bar.is_marked else "", step, _WIDTH))
-    return _svg(_HEIGHT, about, drawn)
+            drawn.append(_text(middle, _HEIGHT - 10, bar.label, "shown" if bar.is_marked else "", step, whole))
+    inside = "".join(drawn)
+    size = f'viewBox="0 0 {whole} {_HEIGHT}" style="max-width: {whole}px; min-width: {min(whole, _READABLE)}px"'
+    return f'<svg {size} role="img" aria-label="{escape(about)}">{inside}</svg>'
 
 
 def rows(bars: Sequence[Bar], *, about: str) -> str:
-    """Return lying bars, each with its label before and its value behind it."""
+    """Return lying bars, each with its label before and its value behind it, as wide as there is room."""
     most = max((bar.value for bar in bars), default=0) or 1
-    room = _WIDTH - _LABEL - _VALUE
-    drawn = []
-    for number, bar in enumerate(bars):
-        top = number * _ROW
-        length = max(_LEAST, room * bar.value / most) if bar.value else 0
-        drawn.append(
-            f'<text x="{_LABEL - 12}" y="{top + 17}" text-anchor="end">{escape(bar.label)}</text>'
-            f'<rect class="{bar.kind}" x="{_LABEL}" y="{top + 5}" width="{length:.1f}" height="16" rx="2">'
-            f"<title>{escape(bar.title)}</title></rect>"
-            f'<text class="value" x="{_LABEL + length + 8:.1f}" y="{top + 17}">{escape(bar.text)}</text>'
-        )
-    return _svg(_ROW * len(bars), about, drawn)
+    lines = "".join(
+        f'<tr title="{escape(bar.title)}"><th scope="row">{escape(bar.label)}</th>'
+        f'<td><div style="--part: {bar.value / most:.4f}"><i></i>{escape(bar.text)}</div></td></tr>'
+        for bar in bars
+    )
+    return f'<table class="bars" aria-label="{escape(about)}"><tbody>{lines}</tbody></table>'
 
 
 def share(part: float) -> str:
@@ -100,15 +101,10 @@ def _is_near(number: int, others: Sequence[int], step: float) -> bool:
 
 def _text(x: float, y: float, text: str, kind: str, step: float, width: int) -> str:
     """Return a centred text; at either end one that stays inside."""
-    edge = 60
+    edge = 45
     anchor, at = "middle", x
     if x < edge:
         anchor, at = "start", max(0.0, x - step * 0.36)
     elif x > width - edge:
         anchor, at = "end", min(float(width), x + step * 0.36)
     return f'<text class="{kind}" x="{at:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-
-
-def _svg(height: int, about: str, drawn: Sequence[str]) -> str:
-    inside = "".join(drawn)
-    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(about)}">{inside}</svg>'

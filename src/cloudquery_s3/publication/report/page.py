@@ -123,7 +123,9 @@ def _history(figures: Figures) -> str:
     legend = "".join(
         f'<li class="{status}"><i></i>{status} <span>{_MEANINGS[status]}</span></li>' for status in statuses
     )
-    return _section("Rows of the last syncs", f'{_scroll(chart)}<ul class="legend">{legend}</ul>')
+    return _section(
+        "Rows of the last syncs", f'<div class="scroll newest">{chart}</div><ul class="legend">{legend}</ul>'
+    )
 
 
 def _tables(figures: Figures) -> str:
@@ -167,7 +169,7 @@ def _sizes(figures: Figures) -> str:
     median = (
         f'<p class="muted">Half of the {number(total)} objects are smaller than {amount(figures.median_bytes)}.</p>'
     )
-    return _section("Object sizes", median + _scroll(rows(bars, about="objects by size")))
+    return _section("Object sizes", median + rows(bars, about="objects by size"))
 
 
 def _alterations(tables: Sequence[TableFigures]) -> str:
