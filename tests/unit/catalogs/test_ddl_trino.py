@@ -109,6 +109,22 @@ def test_without_manifests(trino: Trino, real_server: S3Server, tmp_path: Path) 
     assert ids(trino, schema, f"{TABLE}_latest") == NEWEST
 
 
+@pytest.mark.parametrize("options", [FORMATS[0], FORMATS[2]])
+def test_the_view_of_athena(
+    trino: Trino,
+    real_server: S3Server,  # noqa: F811 -- the fixture
+    tmp_path: Path,
+    options: dict[str, Any],
+) -> None:
+    """Athena's view of the latest rows, which is Trino's SQL, has the newest complete sync of each source in Trino."""
+    spec = spec_of(**options)
+    schema = lake(trino, real_server, tmp_path, spec)
+    trino.rows(f"DROP VIEW {schema}.{TABLE}_latest")
+    (view,) = DIALECTS["athena"](Surroundings(namespace=schema, manifests=MANIFESTS)).latest(described(spec, SCHEMA))
+    trino.rows(view)
+    assert ids(trino, schema, f"{TABLE}_latest") == COMPLETE
+
+
 def test_partitions_and_descriptions(
     trino: Trino,
     real_server: S3Server,  # noqa: F811 -- the fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -216,7 +217,7 @@ def test_row_groups_of_sorted_rows(rows: int, options: dict[str, Any], groups: i
     filler = pa.array(["x" * 1012] * rows)  # and 4 bytes for where it ends
     found = groups_of(written(make_format(spec(format="parquet", **options)), batch_of(n=numbers, filler=filler)))
     assert len(found) == groups
-    assert all(end < start for (_, end), (start, _) in zip(found, found[1:], strict=False))
+    assert all(end < start for (_, end), (start, _) in pairwise(found))
 
 
 def batch_of(**columns: pa.Array) -> pa.RecordBatch:

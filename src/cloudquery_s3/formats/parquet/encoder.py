@@ -61,7 +61,7 @@ class Parquet:
     fixed_schema = True
     content_type = "application/vnd.apache.parquet"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is an option of the format
         self,
         version: Version = "v2Latest",
         max_row_group_length: int = DEFAULT_ROW_GROUP_ROWS,
