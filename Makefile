@@ -13,7 +13,7 @@ PROMETHEUS_VERSION := v0.316.0
 DUCKDB_VERSION := 1.5.5
 DUCKDB_ICEBERG := .tools/duckdb-iceberg/.installed-$(DUCKDB_VERSION)
 
-.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog spark-iceberg duckdb-iceberg h2spec otel-collector promtool deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
+.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog spark-iceberg duckdb-iceberg trino h2spec otel-collector promtool deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -145,12 +145,28 @@ rest-catalog: .tools/rest-catalog/.installed ## fetch Iceberg's own REST catalog
 	mvn --quiet --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.tools/rest-catalog
 	@touch $@
 
-SPARK_JARS := org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0 org.apache.iceberg:iceberg-aws-bundle:1.10.0
+SPARK_JARS := org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0 org.apache.iceberg:iceberg-aws-bundle:1.12.0
 
-spark-iceberg: $(STAMP) ## fetch Spark and Iceberg's part of it, for the slow tests (needs Java and Maven)
-	$(BIN)/python -m pip install --quiet 'pyspark>=3.5,<4'
+spark-iceberg: readers ## fetch Iceberg's part of Spark, for the slow tests (needs Java and Maven)
+	rm -rf .tools/spark-iceberg
 	for jar in $(SPARK_JARS); do \
 	  mvn --quiet dependency:copy -Dartifact=$$jar -DoutputDirectory=$(CURDIR)/.tools/spark-iceberg || exit 1; done
+
+# The newest that Maven Central has whole. It runs with Java 24 or newer, which need not be the one that runs Maven.
+TRINO_VERSION := 476
+
+trino: .tools/trino/version-$(TRINO_VERSION) ## fetch Trino with its Hive and Iceberg connectors, for the slow tests (0.8 GB; needs Maven)
+
+.tools/trino/version-$(TRINO_VERSION): $(STAMP)
+	rm -rf .tools/trino && mkdir -p .tools/trino/archives
+	for artifact in server-core:$(TRINO_VERSION):tar.gz hive:$(TRINO_VERSION):zip iceberg:$(TRINO_VERSION):zip; do \
+	  mvn --quiet dependency:copy -Dartifact=io.trino:trino-$$artifact -DoutputDirectory=$(CURDIR)/.tools/trino/archives || exit 1; done
+	tar -xf .tools/trino/archives/trino-server-core-*.tar.gz -C .tools/trino --strip-components 1
+	rm -rf .tools/trino/plugin && mkdir .tools/trino/plugin # the others are not used
+	for connector in hive iceberg; do \
+	  $(BIN)/python -m zipfile -e .tools/trino/archives/trino-$$connector-*.zip .tools/trino/plugin || exit 1; done
+	rm -r .tools/trino/archives
+	@touch $@
 
 duckdb-iceberg: $(DUCKDB_ICEBERG) ## fetch a DuckDB that has its Iceberg extension on PyPI, for the demo and the slow tests
 

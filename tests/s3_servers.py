@@ -90,6 +90,13 @@ class Bucket:
         pages = self.server.client().get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", [])}
 
+    def upload(self, folder: Path) -> None:
+        """Put every file of a folder at its path below that."""
+        client = self.server.client()
+        for file in folder.rglob("*"):
+            if file.is_file():
+                client.upload_file(str(file), self.name, str(file.relative_to(folder)))
+
     def open_uploads(self) -> list[str]:
         """Return the keys of the multipart uploads that are neither completed nor aborted."""
         client = self.server.client()

@@ -45,7 +45,10 @@ def find_program(name: str, target: str, folder: Path = ROOT / ".tools") -> str:
 
 @contextmanager
 def running(
-    command: list[str], port: int | None = None, environment: Mapping[str, str] | None = None
+    command: list[str],
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float = START_TIMEOUT_S,
 ) -> Iterator[None]:
     """Run a server until the block ends; with a port, the block begins when the server listens there."""
     with (
@@ -54,15 +57,15 @@ def running(
     ):
         try:
             if port:
-                _wait_until_listening(port, process, errors)
+                _wait_until_listening(port, process, errors, timeout_s)
             yield
         finally:
             process.kill()  # it would wait for idle connections to end
             process.wait()
 
 
-def _wait_until_listening(port: int, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+def _wait_until_listening(port: int, process: subprocess.Popen[bytes], errors: IO[bytes], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
             errors.seek(0)
@@ -73,4 +76,4 @@ def _wait_until_listening(port: int, process: subprocess.Popen[bytes], errors: I
             time.sleep(0.02)
         else:
             return
-    raise TimeoutError(f"nothing listens on port {port} after {START_TIMEOUT_S} s")
+    raise TimeoutError(f"nothing listens on port {port} after {timeout_s} s")

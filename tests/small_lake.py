@@ -12,6 +12,7 @@ import pyarrow as pa
 from cloudquery_s3.catalogs.ddl.columns import DESCRIPTION
 from cloudquery_s3.formats import make_format
 from cloudquery_s3.formats.encoder import Alterations
+from cloudquery_s3.writer.partitioning import Partitioner
 from specs import parsed
 
 if TYPE_CHECKING:
@@ -74,17 +75,18 @@ def spec_of(**options: Any) -> Spec:
 
 
 def write_lake(folder: Path, spec: Spec, syncs: tuple[Sync, ...] = SYNCS) -> None:
-    """Write what these syncs leave: objects, and a manifest of each at `manifests/`."""
-    template = spec.path_template(sync_id="sync")
+    """Write what these syncs leave: objects, and a manifest of each below `manifests/`, in a folder of its own."""
     for number, sync in enumerate(syncs):
-        encoder = make_format(spec).encoder(SCHEMA, Alterations())
-        chunks = [*encoder.write([rows(sync)]), *encoder.finish().chunks]
-        key = template.render(TABLE, file_id=f"file-{number}", now=sync.time)
-        _put(folder / key, b"".join(map(bytes, chunks)))
+        template = spec.path_template(sync_id=f"sync-{number}")
+        for partition, part in Partitioner(TABLE, template.partition_fields).split(rows(sync)):
+            encoder = make_format(spec).encoder(SCHEMA, Alterations())
+            chunks = [*encoder.write([part]), *encoder.finish().chunks]
+            key = template.render(TABLE, file_id=f"file-{number}", now=sync.time, partition=partition)
+            _put(folder / key, b"".join(map(bytes, chunks)))
         moment = sync.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         status = "complete" if sync.complete else "failed"
         manifest = {"kind": "write", "status": status, "sources": [sync.source], "sync_times": [moment], "tables": {}}
-        _put(folder / "manifests" / f"{number}.json", json.dumps(manifest).encode())
+        _put(folder / "manifests" / f"sync_id=sync-{number}" / "file.json", json.dumps(manifest).encode())
 
 
 def rows(sync: Sync) -> pa.RecordBatch:

@@ -14,12 +14,16 @@ import pytest
 from pyarrow import dataset as ds
 
 import partitioned_lake as lake
+from s3_servers import real_server  # noqa: F401 -- a fixture
 from spark_session import spark_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
+
+    from s3_servers import S3Server
+    from trino_server import Trino
 
 PATHS = {
     "at": "{{TABLE}}/at={{DATE:at}}/{{UUID}}.parquet",
@@ -110,7 +114,7 @@ def test_clickhouse(folders: dict[str, Path]) -> None:
 
     def values(name: str, column: str, settings: str = "", expression: str | None = None) -> set[Any]:
         what = expression or column
-        query = f"SELECT DISTINCT {what} AS v FROM file('{folders[name]}/*/*.parquet', 'Parquet'){settings}"  # noqa: S608
+        query = f"SELECT DISTINCT {what} AS v FROM file('{folders[name]}/*/*.parquet', 'Parquet'){settings}"
         script = f"import chdb; print(chdb.query({query!r}, 'JSONEachRow'))"
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         return {json.loads(line)["v"] for line in done.stdout.splitlines() if line}
@@ -143,3 +147,32 @@ def test_spark(folders: dict[str, Path], tmp_path: Path) -> None:
         spark.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", "false")
         account = spark.read.parquet(read["account"]).select("account")
         assert {value for (value,) in account.distinct().collect()} == ACCOUNTS
+
+
+@pytest.mark.slow
+def test_trino(folders: dict[str, Path], trino: Trino, real_server: S3Server) -> None:  # noqa: F811 -- the fixture
+    """Trino shows the folder's value where the table has it for a partition, and the column's of other tables."""
+    schema = trino.hive(real_server)
+    catalog, _, name = schema.partition(".")
+    bucket = real_server.new_bucket()
+
+    def values(folder: str, column: str, kind: str, partition: str = "") -> set[Any]:
+        prefix = f"{folder}-{partition}"
+        for file in folders[folder].rglob("*.parquet"):
+            key = f"{prefix}/{file.relative_to(folders[folder])}"
+            real_server.client().upload_file(str(file), bucket.name, key)
+        partitioned = f", partitioned_by = ARRAY['{partition}']" if partition else ""
+        others = "n bigint" if partition == column else f"n bigint, {column} {kind}"
+        key = f", {partition} {kind}" if partition else ""
+        table = f'{schema}."{prefix}"'
+        location = f"external_location = 's3://{bucket.name}/{prefix}/'"
+        trino.rows(f"CREATE TABLE {table} ({others}{key}) WITH (format = 'PARQUET', {location}{partitioned})")
+        if partition:
+            trino.rows(f"CALL {catalog}.system.sync_partition_metadata('{name}', '{prefix}', 'ADD')")
+        return {value for (value,) in trino.rows(f"SELECT DISTINCT {partition or column} FROM {table}")}
+
+    assert values("at", "at", "varchar", "at") == {f"{day:%Y-%m-%d}" for day in lake.DAYS}
+    assert values("at", "at", "timestamp") == {day.replace(tzinfo=None) for day in lake.DAYS}
+    assert values("region", "region", "varchar", "region") == {region or None for region in lake.REGIONS}
+    assert values("region", "region", "varchar") == set(lake.REGIONS)
+    assert values("of_account", "account", "varchar", "of_account") == ACCOUNTS

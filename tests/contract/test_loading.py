@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,15 @@ import duckdb
 import pytest
 
 from lake_of_instances import DAY, LATEST, NOTES, fill
-from s3_servers import moto  # noqa: F401 -- a fixture
+from s3_servers import moto, real_server  # noqa: F401 -- fixtures
 from spark_session import spark_session
+from trino_server import CATALOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from s3_servers import S3Server
+    from trino_server import Trino
 
 PAGE = (Path(__file__).parents[2] / "docs" / "loading.md").read_text(encoding="utf-8")
 
@@ -33,11 +36,10 @@ NOT_RUN = {
     "BigQuery": "a service",
     "Redshift": "a service",
     "Databricks": "a service",
-    "Trino": "a server of a gigabyte",
 }
 """Systems that are not to be had here: their queries follow the vendor's documentation."""
 
-RUN = {"Before you load", "DuckDB", "Athena", "Spark", "ClickHouse", "Polars", "pandas", "PostgreSQL"}
+RUN = {"Before you load", "DuckDB", "Athena", "Spark", "Trino", "ClickHouse", "Polars", "pandas", "PostgreSQL"}
 
 POSTGRESQL = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
 
@@ -219,6 +221,34 @@ def check_hive(spark: Any, bucket: Path) -> None:
         )
         last = spark.table(f"csv{number}").where("instance_id = 'prod-3'").collect()
         assert {row["note"] for row in last} == {note}
+
+
+@pytest.mark.slow
+def test_trino(bucket: Path, trino: Trino, real_server: S3Server) -> None:  # noqa: F811 -- the fixture
+    """Trino reads the three formats by the page's tables in a catalogue with the page's properties."""
+    put = real_server.new_bucket()
+    put.upload(bucket)
+    (properties,) = blocks("Trino", "properties")
+    of_page = dict(line.split("=", 1) for line in properties.splitlines())
+    schema = trino.hive(real_server, **{name: value for name, value in of_page.items() if name in CATALOG})
+    catalog, _, name = schema.partition(".")
+
+    def page(sql: str) -> list[str]:
+        text = sql.replace("hive.lake", schema).replace("hive.", f"{catalog}.").replace("'lake'", f"'{name}'")
+        return statements(text.replace("my-bucket", put.name))
+
+    parquet, texts = blocks("Trino", "sql")
+    names = {(f"{source}-{n}", f"{age}-{n}") for source in ("dev", "prod") for age in ("old", "new") for n in range(4)}
+    assert set(trino.rows(*page(parquet))) == names
+    latest = statements(blocks("Before you load", "sql")[1])[0].replace("FROM aws", f"FROM {schema}.aws")
+    found = trino.rows(f"SELECT instance_id, json_extract_scalar(tags, '$.Name') FROM ({latest})")
+    assert sorted(found) == LATEST
+    trino.rows(*page(texts))
+    name_of = "json_extract_scalar(tags, '$.Name')"
+    (newest,) = trino.rows(f"SELECT max(_cq_sync_time), max({name_of}) FROM {schema}.instances_json")
+    assert newest == (datetime(2026, 11, 22, 3), "old-3")  # noqa: DTZ001 -- Trino's timestamps have no zone
+    notes = {note for (note,) in trino.rows(f"SELECT note FROM {schema}.instances_csv WHERE instance_id LIKE '%-3'")}
+    assert notes == {"a\\b"}
 
 
 def statements(sql: str) -> list[str]:

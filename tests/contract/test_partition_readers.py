@@ -12,11 +12,19 @@ import pytest
 from pyarrow import dataset as ds
 
 import partitioned_lake as lake
+import rows
+from cloudquery_s3.formats import make_format
+from cloudquery_s3.formats.encoder import Alterations
+from s3_servers import real_server  # noqa: F401 -- a fixture
 from spark_session import spark_session
+from specs import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from s3_servers import S3Server
+    from trino_server import Trino
 
 OBJECTS = lake.PARTITIONS * len(lake.DAYS)
 
@@ -60,12 +68,6 @@ def test_what_is_read(folder: Path) -> None:
         assert parquet.metadata.num_row_groups > 1
         numbers = parquet.read()["n"].to_pylist()
         assert numbers == sorted(numbers)
-
-
-def test_one_row_group(tmp_path: Path) -> None:
-    """Without `max_row_group_length` a sorted object is one row group: what reads it finds nothing to skip."""
-    files = list(lake.write(tmp_path).rglob("*.parquet"))
-    assert {pq.read_metadata(file).num_row_groups for file in files} == {1}
 
 
 @pytest.fixture
@@ -118,6 +120,16 @@ def test_duckdb_row_groups_by_order(duck: Any, folder: Path) -> None:
     scanned, total = row_groups(duck, folder, f"n < {lake.ROWS // 10}")
     assert total > 3 * OBJECTS
     assert scanned < total / 2
+
+
+def test_duckdb_row_groups_of_a_large_object(duck: Any, tmp_path: Path) -> None:
+    """Of a sorted object of 40 MiB in memory DuckDB reads a fifth for one value, without an option but `sort_by`."""
+    count = 40 << 10
+    sent = rows.batch("t", list(range(count, 0, -1)), filler=["x" * 1012] * count)
+    encoder = make_format(parsed(format="parquet", sort_by=["n"])).encoder(sent.schema, Alterations())
+    data = b"".join(map(bytes, [*encoder.write([sent]), *encoder.finish().chunks]))
+    (tmp_path / "1.parquet").write_bytes(data)
+    assert row_groups(duck, tmp_path, "n = 17") == (1, 5)
 
 
 def test_duckdb_row_groups_by_bloom_filter(duck: Any, folder: Path, without_filters: Path) -> None:
@@ -188,3 +200,30 @@ def metric(frame: Any, name: str) -> int:
     numbers.collect()
     scan = numbers._jdf.queryExecution().executedPlan().collectLeaves().head()
     return int(scan.metrics().apply(name).value())
+
+
+@pytest.mark.slow
+def test_trino(folder: Path, without_filters: Path, trino: Trino, real_server: S3Server) -> None:  # noqa: F811 -- the fixture
+    """Trino gives each row once and the values of partitions, and reads fewer files and rows for a filter."""
+    schema = trino.hive(real_server)
+    catalog, _, name = schema.partition(".")
+    for table, files in (("t", folder), ("plain", without_filters)):
+        bucket = real_server.new_bucket()
+        bucket.upload(files)
+        location = f"external_location = 's3://{bucket.name}/', partitioned_by = ARRAY['r', 'd']"
+        columns = "n bigint, region varchar, at timestamp, id varchar, account varchar, r varchar, d date"
+        trino.rows(f"CREATE TABLE {schema}.{table} ({columns}) WITH (format = 'PARQUET', {location})")
+        trino.rows(f"CALL {catalog}.system.sync_partition_metadata('{name}', '{table}', 'ADD')")
+    read = trino.rows(f"SELECT {', '.join(COLUMNS)} FROM {schema}.t ORDER BY n")
+    assert read == [(n, region, at.replace(tzinfo=None), *rest) for n, region, at, *rest in EXPECTED]
+    assert set(trino.rows(f"SELECT DISTINCT region, r, d FROM {schema}.t")) == PLACES
+
+    def scanned(condition: str, table: str = "t") -> tuple[int, int]:
+        return trino.scanned(f"SELECT n FROM {schema}.{table} WHERE {condition}")
+
+    assert scanned("true") == (OBJECTS, lake.ROWS)
+    assert scanned("r = 'a/b'") == (len(lake.DAYS), lake.ROWS // len(lake.REGIONS))
+    assert scanned("d = DATE '2026-11-20'") == (lake.PARTITIONS, lake.ROWS // 2)
+    assert scanned(f"n < {lake.ROWS // 10}")[1] < lake.ROWS / 2
+    assert scanned(f"id = '{NO_SUCH_ID}'", "plain")[1] == lake.ROWS
+    assert scanned(f"id = '{NO_SUCH_ID}'")[1] < lake.ROWS / 5

@@ -65,7 +65,7 @@ def test_clickhouse(folders: dict[str, Path]) -> None:
     pytest.importorskip("chdb")
     null = " SETTINGS format_csv_null_representation = ''"
     for name, form, settings in (("csv", "CSVWithNames", null), ("json", "JSONEachRow", "")):
-        query = f"SELECT n, region FROM file('{folders[name]}/*/*.{name}.zst', '{form}'){settings}"  # noqa: S608
+        query = f"SELECT n, region FROM file('{folders[name]}/*/*.{name}.zst', '{form}'){settings}"
         script = f"import chdb; print(chdb.query({query!r}, 'JSONCompactEachRow'))"
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         found = [json.loads(line) for line in done.stdout.splitlines() if line]

@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 from pyarrow import dataset as ds
 
 from cloudquery_s3.object_key import NULL_PARTITION, escaped_value
+from s3_servers import real_server  # noqa: F401 -- a fixture
 from spark_session import spark_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from s3_servers import S3Server
+    from trino_server import Trino
 
 ODD = [
     "a/b",
@@ -95,19 +99,20 @@ def test_polars(values: list[str | None]) -> None:
         assert frame.sort("n").collect().rows() == list(enumerate(written))
 
 
-@pytest.mark.slow
-def test_spark(tmp_path: Path) -> None:
-    """Spark gives many values back, and Hive's own code escapes and unescapes them as we do.
-
-    They are each character below U+0180, some others, and texts of all of them.
-    """
+def many_values() -> list[str]:
+    """Each character below U+0180, some others, and texts of all of them."""
     dice = random.Random(15)  # noqa: S311 -- no secret
     characters = [chr(number) for number in range(1, 0x180)]
-    others = [chr(number) for number in (0x200B, 0x2028, 0xFFFD, 0xFFFE, 0x1D11E, 0x10FFFF)]
-    texts = ["".join(dice.choices(characters + others, k=dice.randint(1, 40))) for _ in range(300)]
+    characters += [chr(number) for number in (0x200B, 0x2028, 0xFFFD, 0x1D11E, 0x10FFFF)]
+    return [*ODD, *characters, *("".join(dice.choices(characters, k=dice.randint(1, 40))) for _ in range(300))]
+
+
+@pytest.mark.slow
+def test_spark(tmp_path: Path) -> None:
+    """Spark gives many values back, and Hive's own code escapes and unescapes them as we do."""
     folder = tmp_path / "t"
     folder.mkdir()
-    written = lay_out([*ODD, *characters, *others, *texts, None], folder)
+    written = lay_out([*many_values(), "\ufffe", None], folder)
     settings = {"spark.sql.sources.partitionColumnTypeInference.enabled": "false"}
     with spark_session(tmp_path, **settings) as spark:
         found = spark.read.schema("n long, r string").parquet(f"file:{folder}").orderBy("n").collect()
@@ -117,3 +122,17 @@ def test_spark(tmp_path: Path) -> None:
     assert [tuple(row) for row in found] == list(enumerate(written))
     assert escaped == [escaped_value(value) for value in written]
     assert unescaped == [value or NULL_PARTITION for value in written]
+
+
+@pytest.mark.slow
+def test_trino(tmp_path: Path, trino: Trino, real_server: S3Server) -> None:  # noqa: F811 -- the fixture
+    """Trino gives many values back, out of a bucket; U+FFFE is not among them, since XML has no such character."""
+    written = lay_out([*many_values(), None], tmp_path)
+    bucket = real_server.new_bucket()
+    bucket.upload(tmp_path)
+    schema = trino.hive(real_server)
+    catalog, _, name = schema.partition(".")
+    table = f"format = 'PARQUET', external_location = 's3://{bucket.name}/', partitioned_by = ARRAY['r']"
+    trino.rows(f"CREATE TABLE {schema}.t (n bigint, r varchar) WITH ({table})")
+    trino.rows(f"CALL {catalog}.system.sync_partition_metadata('{name}', 't', 'ADD')")
+    assert trino.rows(f"SELECT n, r FROM {schema}.t ORDER BY n") == list(enumerate(written))

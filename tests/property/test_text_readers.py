@@ -91,7 +91,7 @@ def test_duckdb_reads_json_lines(tmp_path: Path, rows: list[dict[str, Any]]) -> 
     """DuckDB reads from JSON lines the rows that were sent, nested ones and every 64-bit number included."""
     path = written(JsonLines(), rows, SCHEMA, tmp_path / "rows.json")
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in TYPES.items())
-    assert in_duckdb(f"SELECT * FROM read_ndjson(?, columns = {{{columns}}})", path) == rows  # noqa: S608 - our own types
+    assert in_duckdb(f"SELECT * FROM read_ndjson(?, columns = {{{columns}}})", path) == rows
 
 
 @SETTINGS
@@ -120,7 +120,7 @@ def test_duckdb_reads_csv(tmp_path: Path, rows: list[dict[str, Any]], delimiter:
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in CSV_TYPES.items())
     options = f"header = true, auto_detect = false, delim = '{delimiter}', quote = '\"', escape = '\"'"
     options += ", allow_quoted_nulls = false"
-    query = f"SELECT * FROM read_csv(?, {options}, columns = {{{columns}}})"  # noqa: S608 - our own types
+    query = f"SELECT * FROM read_csv(?, {options}, columns = {{{columns}}})"
     assert in_duckdb(query, path) == flat
 
 

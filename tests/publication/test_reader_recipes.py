@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from s3_servers import Bucket, S3Server
+    from trino_server import Trino
 
 TABLE = "aws_ec2_instances"
 LATEST = {"aws": [("eu", 3), ("us", 1)], "gcp": [("ap", 2)]}
@@ -130,3 +132,38 @@ def test_spark(bucket: Bucket, tmp_path: Path) -> None:
         exec(code.replace("s3a://", f"file:{tmp_path}/"), names)  # noqa: S102 -- the page's own code
         counts = [tuple(row) for row in names["instances"].groupBy("region").count().collect()]
     assert sorted(counts) == LATEST["aws"]
+
+
+@pytest.mark.slow
+def test_trino(bucket: Bucket, trino: Trino) -> None:
+    """Trino reads the objects that the latest documents of all sources list, and no other."""
+    schema = trino.hive(bucket.server)
+    trino.rows(table_of(schema, f"s3://{bucket.name}/cloudquery/{TABLE}/", TABLE))
+    (sql,) = documentation.blocks("sql", "Trino")
+    sql = sql.replace("hive.lake", schema).replace("hive.", f"{schema.partition('.')[0]}.")
+    counts = trino.rows(*filter(str.strip, sql.replace("my-bucket", bucket.name).split(";")))
+    assert sorted(counts) == sorted(LATEST["aws"] + LATEST["gcp"])
+
+
+@pytest.mark.slow
+def test_trino_with_the_table_of_athena(bucket: Bucket, trino: Trino) -> None:
+    """Trino reads the objects on a list in place of a table's objects, as Athena's statement has the metastore say."""
+    entries = json.loads(bucket.objects()["_cloudquery/latest/aws.json"])["tables"][TABLE]["entries"]
+    urls = "".join(f"{entry['url']}\n" for entry in entries)
+    folder = f"_cloudquery/objects/{TABLE}"
+    bucket.server.client().put_object(Bucket=bucket.name, Key=f"{folder}/objects.txt", Body=urls.encode())
+    schema = trino.hive(bucket.server)
+    trino.rows(table_of(schema, f"s3://{bucket.name}/{folder}/", "listed"))
+    (statement,) = documentation.blocks("sql", "Athena")
+    serde, of_input, of_output = re.findall(r"'(org\.[^']*)'", statement)
+    (file,) = trino.folder.glob(f"metastore/{schema.partition('.')[2]}/listed/.trinoSchema")
+    table = json.loads(file.read_text())
+    del table["storageFormat"]
+    table["originalStorageFormat"] = {"serde": serde, "inputFormat": of_input, "outputFormat": of_output}
+    file.write_text(json.dumps(table))
+    assert sorted(trino.rows(f"SELECT region, count(*) FROM {schema}.listed GROUP BY region")) == LATEST["aws"]
+
+
+def table_of(schema: str, location: str, name: str) -> str:
+    """The statement that makes Trino's table of the objects in a folder."""
+    return f"CREATE TABLE {schema}.{name} (region varchar) WITH (format = 'PARQUET', external_location = '{location}')"

@@ -49,7 +49,7 @@ OUTSIDE = {
     "_cq_source_name", "_cq_sync_group_id", "_cq_parent_id", "aws_ec2_instances", "aws_iam_policies", "aws_regions",
     # other systems' words
     "enable_list_inference", "json_extract", "read_json", "read_csv", "union_by_name", "endpoint_url",
-    "remove_orphan_files",
+    "remove_orphan_files", "partitioned_by", "csv_escape",
     "credential_process", "mfa_serial", "login_session", "ca_bundle", "request_checksum_calculation",
     # values, not names
     "when_required", "when_supported",

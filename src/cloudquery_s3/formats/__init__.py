@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.formats.codecs import compressed
@@ -15,6 +15,9 @@ from cloudquery_s3.spec import CsvSpec, ParquetSpec
 if TYPE_CHECKING:
     from cloudquery_s3.formats.encoder import Format
     from cloudquery_s3.spec import Spec
+
+_SORTED_GROUP_BYTES: Final = 8 << 20
+"""Arrow bytes of a row group of sorted rows: few enough for readers to skip most of an object."""
 
 
 def make_format(spec: Spec) -> Format:
@@ -55,5 +58,6 @@ def _file_format(spec: Spec) -> Format:
             compression=details.compression,
             compression_level=spec.compression_level,
             bloom_filters=details.bloom_filters,
+            group_bytes=_SORTED_GROUP_BYTES if spec.sort_by else None,
         )
     return JsonLines(json_as_text=details.json_columns == "string", timestamp_separator=details.timestamp_separator)

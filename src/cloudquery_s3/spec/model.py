@@ -334,9 +334,9 @@ class Options(OptionGroup):
         list[str],
         Option(
             "Columns by which the rows of an object are sorted: ascending, NULLs last. Readers that look for some of "
-            "their values then skip most of a file. An object of more than 64 MiB in memory is sorted in parts. Names "
-            "that a table lacks are passed over; a column without an order (JSON, lists, structs, maps) fails its "
-            "table.",
+            "their values then skip most of a file: sorted Parquet has a row group for every 8 MiB in memory. An "
+            "object of more than 64 MiB in memory is sorted in parts. Names that a table lacks are passed over; a "
+            "column without an order (JSON, lists, structs, maps) fails its table.",
             example=["account_id", "region"],
             default_text="none",
         ),

@@ -79,7 +79,7 @@ def _run(program: str) -> str:
 @pytest.mark.parametrize("dialect", ["spark", "athena"])
 def test_spark(tmp_path: Path, dialect: str, options: dict[str, Any]) -> None:
     """Spark reads every row by its own tables and by Athena's DDL, which is Hive's; so it does the latest rows."""
-    pytest.importorskip("pyspark", reason="Spark is not installed: pip install 'pyspark<4'")
+    pytest.importorskip("pyspark", reason="Spark is not installed: run `make readers`")
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         pytest.skip("Spark needs a Java runtime")
     spec = spec_of(**options)

@@ -1,4 +1,4 @@
-"""What other readers than pyiceberg make of the tables: DuckDB and Spark, out of a real S3 server and catalogue."""
+"""What readers beside pyiceberg make of the tables: DuckDB, Spark and Trino, out of an S3 server and a catalogue."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.committed import CommittedObject
     from s3_servers import S3Server
+    from trino_server import Trino
 
 pytestmark = pytest.mark.slow
 
@@ -124,7 +125,7 @@ print(json.dumps(connection.sql("FROM " + table).select("n, v").order("n").fetch
 
 def test_spark(lake: BucketLake) -> None:
     """Spark reads the same, by the catalogue."""
-    pytest.importorskip("pyspark", reason="Spark is not installed: pip install 'pyspark<4'")
+    pytest.importorskip("pyspark", reason="Spark is not installed: run `make readers`")
     jars = sorted((TOOLS / "spark-iceberg").glob("*.jar"))
     if not jars or (shutil.which("java") is None and "JAVA_HOME" not in os.environ):
         pytest.skip("there is no Iceberg for Spark: run `make spark-iceberg` (needs Java and Maven)")
@@ -152,3 +153,44 @@ print(json.dumps([list(row) for row in rows]))
 """
     )
     assert found == EXPECTED
+
+
+def test_trino(lake: BucketLake, trino: Trino) -> None:
+    """Trino reads what pyiceberg reads, by the catalogue: values, columns and descriptions."""
+    catalog = trino.iceberg(lake.server, lake.catalog["uri"])
+    assert rows_of(trino, catalog, "n, v") == list(map(tuple, EXPECTED))
+    read = lake.table().scan().to_arrow().sort_by("n")
+    names = [name for name, *_ in trino.rows(f"DESCRIBE {catalog}.cloudquery.t")]
+    assert names == read.column_names
+    cells = [
+        [[tuple(item.values()) for item in v] if isinstance(v, list) else v for v in row.values()]
+        for row in read.to_pylist()
+    ]
+    assert rows_of(trino, catalog, ", ".join(names)) == list(map(tuple, cells))
+
+
+def test_trino_after_each_sync(server: S3Server, tmp_path: Path, trino: Trino) -> None:
+    """After each sync, appended or replacing the older one of its source, Trino sees exactly the rows that are there.
+
+    Whole files are passed over by their bounds: a filter on the source reads the splits of that source alone.
+    """
+    bucket = server.new_bucket().name
+    with rest_catalog(f"s3://{bucket}/warehouse") as url:
+        lake = BucketLake(tmp_path, {"type": "rest", "uri": url}, server=server, bucket=bucket)
+        catalog = trino.iceberg(server, url)
+        lake.publish(lake.put(sync_rows([1, 3])))
+        lake.publish(lake.put(sync_rows([4])), lake.put(sync_rows([10], source="two")))
+        assert rows_of(trino, catalog, "n") == [(1,), (3,), (4,), (10,)]
+        assert trino.scanned(f"SELECT n FROM {catalog}.cloudquery.t") == (3, 4)
+        assert trino.scanned(f"SELECT n FROM {catalog}.cloudquery.t WHERE _cq_source_name = 'two'") == (1, 1)
+        for day in (2, 3):
+            moment = datetime(2026, 11, day, 9, 8, 34, 503633, tzinfo=UTC)
+            lake.publish(lake.put(sync_rows([day], day=day)), deletes=[DeleteStale("t", "one", moment)])
+            assert rows_of(trino, catalog, "n") == [(day,), (10,)]
+        properties = dict(trino.rows(f'SELECT "key", value FROM {catalog}.cloudquery."t$properties"'))
+        assert "schema.name-mapping.default" in properties
+
+
+def rows_of(trino: Trino, catalog: str, columns: str) -> list[tuple[Any, ...]]:
+    """The rows of the one table, by `n`."""
+    return trino.rows(f"SELECT {columns} FROM {catalog}.cloudquery.t ORDER BY n")

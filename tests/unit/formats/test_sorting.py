@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -190,3 +191,36 @@ def test_zstd_is_read_by_others_and_back(form: str, tmp_path: Path) -> None:
     assert pa.Table.from_batches(list(read_rows(chosen, TABLE.schema, io.BytesIO(file.read_bytes())))).equals(
         pa.Table.from_batches([TABLE])
     )
+
+
+def groups_of(data: bytes) -> list[tuple[int, int]]:
+    """The bounds of the column `n` in each row group."""
+    footer = pq.read_metadata(pa.BufferReader(data))
+    bounds = [footer.row_group(number).column(0).statistics for number in range(footer.num_row_groups)]
+    return [(one.min, one.max) for one in bounds]
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "groups"),
+    [
+        (1, {"sort_by": ["n"]}, 1),
+        (15 << 10, {"sort_by": ["n"]}, 1),
+        (41 << 10, {"sort_by": ["n"]}, 5),
+        (41 << 10, {}, 1),
+        (41 << 10, {"sort_by": ["n"], "format_spec": {"max_row_group_length": 0}}, 1),
+        (41 << 10, {"sort_by": ["n"], "format_spec": {"max_row_group_length": 4 << 10}}, 11),
+    ],
+)
+def test_row_groups_of_sorted_rows(rows: int, options: dict[str, Any], groups: int) -> None:
+    """Sorted rows of 1 KiB have a row group for every 8 MiB, none overlapping another; a limit of one's own counts."""
+    numbers = pa.array(range(rows, 0, -1), pa.int64())
+    filler = pa.array(["x" * 1012] * rows)  # and 4 bytes for where it ends
+    found = groups_of(written(make_format(spec(format="parquet", **options)), batch_of(n=numbers, filler=filler)))
+    assert len(found) == groups
+    assert all(end < start for (_, end), (start, _) in pairwise(found))
+
+
+def batch_of(**columns: pa.Array) -> pa.RecordBatch:
+    """Rows of a table."""
+    schema = pa.schema([(name, cells.type) for name, cells in columns.items()], metadata={"cq:table_name": "t"})
+    return pa.record_batch(list(columns.values()), schema=schema)

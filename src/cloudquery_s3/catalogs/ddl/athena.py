@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from cloudquery_s3.catalogs.ddl.dialect import MANIFESTS, Dialect
 from cloudquery_s3.catalogs.ddl.projection import projection_properties
-from cloudquery_s3.catalogs.ddl.types import TypeTable
+from cloudquery_s3.catalogs.ddl.types import HIVE_MISREADS, TypeTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,6 +59,7 @@ class Athena(Dialect):
 
     name = "athena"
     types = TYPES
+    misread = HIVE_MISREADS
     end_of_view: ClassVar[str] = ""
 
     def table(self, table: Table) -> list[str]:

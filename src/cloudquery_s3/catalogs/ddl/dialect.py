@@ -32,6 +32,8 @@ class Dialect(ABC):
 
     name: ClassVar[str]
     types: ClassVar[TypeTable]
+    misread: ClassVar[frozenset[str]] = frozenset()
+    """Types, by their names in `types`, that its reader of Parquet takes for others."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self.around = surroundings
@@ -123,9 +125,9 @@ class Dialect(ABC):
 
     def type_of(self, data_type: pa.DataType, table: Table) -> str | None:
         """Return the type of a column in this dialect; None where there is none."""
-        del table
+        types = self.types.without(self.misread) if table.format == "parquet" else self.types
         try:
-            return self.types.name(data_type)
+            return types.name(data_type)
         except UnsupportedTypeError:
             return None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cloudquery_s3.catalogs.ddl.athena import SERDES, csv_serde_properties, file_properties, folder_type
 from cloudquery_s3.catalogs.ddl.dialect import Dialect
 from cloudquery_s3.catalogs.ddl.projection import projection_properties
-from cloudquery_s3.catalogs.ddl.types import TypeTable
+from cloudquery_s3.catalogs.ddl.types import HIVE_MISREADS, TypeTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +68,7 @@ class Glue(Dialect):
 
     name = "glue"
     types = TYPES
+    misread = HIVE_MISREADS
 
     def script(self, tables: Sequence[Table]) -> str:
         """Return a document a table."""

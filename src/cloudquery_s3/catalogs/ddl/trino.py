@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.catalogs.ddl.dialect import MANIFESTS, Dialect
 from cloudquery_s3.catalogs.ddl.projection import date_range, digits, integer_range
-from cloudquery_s3.catalogs.ddl.types import TypeTable
+from cloudquery_s3.catalogs.ddl.types import HIVE_MISREADS, TypeTable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from cloudquery_s3.catalogs.ddl.table import Table
@@ -51,6 +53,12 @@ TYPES: Final = TypeTable(
 )
 """Timestamps have the precision that the Hive connector reads by default, milliseconds."""
 
+_CATALOG: Final = (
+    "-- The catalogue needs two properties. hive.recursive-directories=true: without it, objects in folders that are\n"
+    "-- no partitions are passed over, manifests among them. hive.parquet.time-zone=UTC: without it, timestamps of\n"
+    "-- Parquet are in the zone of the server's clock, and the views of the latest rows find none.\n\n"
+)
+
 _FORMATS: Final = {"parquet": "PARQUET", "json": "OPENX_JSON", "csv": "CSV"}
 
 
@@ -59,6 +67,11 @@ class Trino(Dialect):
 
     name = "trino"
     types = TYPES
+    misread = HIVE_MISREADS
+
+    def script(self, tables: Sequence[Table]) -> str:
+        """Return everything that has to be run, after what the catalogue has to be told; see `Dialect`."""
+        return _CATALOG + super().script(tables)
 
     def table(self, table: Table) -> list[str]:
         """Return an external table; the columns of its folders come last, as Trino wants them."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+HIVE_MISREADS: Final = frozenset({"uint32", "uint64"})
+"""Types of Parquet that Hive's readers misread: Hive's and Trino's show 4294967295 as -1, and fail on 64 bits."""
 
 
 class UnsupportedTypeError(ValueError):
@@ -36,6 +40,10 @@ class TypeTable:
     field: str = "{name}:{type}"
     map: str = "map<{key},{item}>"
     decimal_digits: int = 38
+
+    def without(self, names: AbstractSet[str]) -> TypeTable:
+        """Return the table without the types of these names."""
+        return replace(self, names={name: kind for name, kind in self.names.items() if name not in names})
 
     def name(self, data_type: pa.DataType) -> str:
         """Return the dialect's type for values of an Arrow type.

@@ -41,8 +41,9 @@ _TAIL_BYTES: Final = 8
 class Parquet:
     """Parquet with the reference's types, statistics, dictionaries and `cq:*` metadata.
 
-    Each `write` of an encoder makes one row group. Where `max_row_group_length` is below its default, groups have
-    exactly that many rows, also over several writes, unless the rows that wait for more exceed 16 MiB.
+    Each `write` of an encoder makes one row group, or with `group_bytes` as many of one size as have that much. Where
+    `max_row_group_length` is below its default, groups have exactly that many rows, also over several writes, unless
+    the rows that wait for more exceed 16 MiB.
 
     Args:
         version: decides what nanoseconds become (`v1.0`, `v2.4`: microseconds), and what the footer says.
@@ -51,6 +52,8 @@ class Parquet:
         compression: of every column.
         compression_level: how hard it tries; None is the codec's default.
         bloom_filters: columns with Bloom filters, or only `auto`; see `bloom_filter_options`.
+        group_bytes: Arrow bytes that a row group has at least where one `write` makes several; None for no such cut.
+            It counts only where `max_row_group_length` is the default.
 
     Source: docs/formats.md, "What a column becomes" and "Parquet's key-value metadata".
     """
@@ -58,7 +61,7 @@ class Parquet:
     fixed_schema = True
     content_type = "application/vnd.apache.parquet"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is an option of the format
         self,
         version: Version = "v2Latest",
         max_row_group_length: int = DEFAULT_ROW_GROUP_ROWS,
@@ -67,9 +70,10 @@ class Parquet:
         compression: Compression = "snappy",
         compression_level: int | None = None,
         bloom_filters: Sequence[str] = (),
+        group_bytes: int | None = None,
     ) -> None:
         self._options = _WriterOptions(
-            version, max_row_group_length, compression, compression_level, tuple(bloom_filters)
+            version, max_row_group_length, compression, compression_level, tuple(bloom_filters), group_bytes
         )
         rules = TypeRules(nanoseconds=_WRITER_VERSIONS[version] == "2.6", portable=portable)
         self._columns = PerSchema(partial(TableColumns, rules))
@@ -86,6 +90,7 @@ class _WriterOptions:
     compression: Compression
     compression_level: int | None
     bloom_filters: Sequence[str]
+    group_bytes: int | None
 
 
 class ParquetEncoder:
@@ -105,7 +110,7 @@ class ParquetEncoder:
         self._held: pa.Table | None = None
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> list[Chunk]:
-        """Encode rows as one row group, or several by `max_row_group_length`; see `Encoder`.
+        """Encode rows as one row group, or several by `max_row_group_length` or `group_bytes`; see `Encoder`.
 
         Raises:
             UnwritableError: a column's rows do not fit under the schema of the rows that are written already.
@@ -143,8 +148,10 @@ class ParquetEncoder:
     def _groups(self, table: pa.Table) -> list[pa.Table]:
         """Return the row groups that are ready, and hold the rest."""
         limit = self._options.group_rows
-        if not limit or limit >= DEFAULT_ROW_GROUP_ROWS:
+        if not limit:
             return [table]
+        if limit >= DEFAULT_ROW_GROUP_ROWS:
+            return _of_one_size(table, self._options.group_bytes)
         if self._held is not None:
             table = pa.concat_tables([self._held, table])
         full = table.num_rows // limit * limit
@@ -229,6 +236,12 @@ def rows_at_once(table: pa.Table) -> int:
     """
     widest: int = max((column.nbytes for column in table.columns), default=0) // max(table.num_rows, 1)
     return max(1, min(_MOST_ROWS_AT_ONCE, _PAGE_BYTES // max(widest, 1)))
+
+
+def _of_one_size(table: pa.Table, least_bytes: int | None) -> list[pa.Table]:
+    count = max(1, table.nbytes // least_bytes) if least_bytes else 1
+    rows = -(-table.num_rows // count)
+    return [table.slice(start, rows) for start in range(0, table.num_rows, rows)]
 
 
 def _copied(table: pa.Table) -> pa.Table:
