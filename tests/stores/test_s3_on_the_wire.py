@@ -99,7 +99,7 @@ def test_a_document_has_a_type_of_its_own(wire: WireServer, size_bytes: int) -> 
 @pytest.mark.parametrize("operation", ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
 @pytest.mark.parametrize(
     ("kind", "allow"),
-    [(ROWS, "on the keys of `path`"), (DOCUMENT, "on the folder of documents")],
+    [(ROWS, "the keys of `path`"), (DOCUMENT, "the folder of documents")],
     ids=["rows", "other"],
 )
 def test_a_refusal_names_the_keys_to_allow(
