@@ -1,4 +1,4 @@
-"""DuckDB and Spark as readers of Iceberg tables, each in a process of its own; where one is absent, tests are skipped."""
+"""DuckDB and Spark as readers of Iceberg tables, each in a process of its own; tests skip one that is absent."""
 
 from __future__ import annotations
 
