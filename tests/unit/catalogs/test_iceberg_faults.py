@@ -67,6 +67,16 @@ def test_a_fault_that_passes(
     assert len(of_write) == (2 if deletes and present else 1)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_namespace_that_fails_once(lake: LakeFolder, when: str, error: Exception) -> None:
+    """The namespace's creation may fail, or its answer be lost: the tables in it have their rows once all the same."""
+    FaultyCatalog.faults["create_namespace"] = (when, error, 1)
+    lake.publish(lake.put(sync_rows([1])), lake.put(sync_rows([2], schema=schema_of("u"))))
+    assert FaultyCatalog.faults["create_namespace"][2] == 0
+    assert (lake.column(), lake.column(table="u")) == ([1], [2])
+
+
 @pytest.mark.parametrize("present", [False, True], ids=["new table", "table"])
 @pytest.mark.parametrize("error", [*ERRORS, ForbiddenError("no")], ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("call", ["load_table", "commit_table"])
