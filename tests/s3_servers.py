@@ -293,6 +293,14 @@ def _wait_until_answering(server: S3Server) -> None:
             return
 
 
+CONDITIONAL = [
+    pytest.param(moto_server, id="moto"),
+    pytest.param(versitygw_server, id="versitygw"),
+    pytest.param(minio_server, id="minio", marks=pytest.mark.slow),
+]
+"""The servers that heed both conditions of a PutObject, for the parameters of a fixture."""
+
+
 @pytest.fixture(scope="module")
 def minio() -> Iterator[S3Server]:
     """A MinIO server, for one test module."""

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog import load_catalog
 
 import cloudquery_cli as cli
+from iceberg_engines import by_duckdb, by_spark
 from lake import in_bucket
+from rest_catalog_server import rest_catalog
 from s3_servers import moto  # noqa: F401 -- a fixture
+from waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from pyiceberg.table import Table
 
     from s3_servers import Bucket, S3Server
 
 pytestmark = pytest.mark.cli
 
+Row: TypeAlias = tuple[str, int, str]
+"""Source, number and value."""
+
+STALE = {"write_mode": "overwrite-delete-stale"}
 KEYED = pa.schema(
     [
         pa.field("n", pa.int64(), nullable=False, metadata={"cq:extension:primary_key": "true"}),
@@ -31,36 +42,82 @@ KEYED = pa.schema(
 
 
 class Lake:
-    """A bucket, a catalogue in SQLite, and syncs into both."""
+    """A bucket, a catalogue, and syncs into both: an object has two rows at most.
 
-    def __init__(self, bucket: Bucket, folder: Path) -> None:
+    Where the catalogue is a server, DuckDB and Spark are readers, too.
+    """
+
+    def __init__(self, bucket: Bucket, folder: Path, *, url: str = "") -> None:
+        self.bucket = bucket
         self.folder = folder
-        self.catalog = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"s3://{bucket.name}/lake"}
-        self.spec = in_bucket(bucket, iceberg={"catalog": self.catalog})
-        self.server = bucket.server
+        self.url = url
+        in_a_file = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"s3://{bucket.name}/lake"}
+        self.catalog = {"type": "rest", "uri": url} if url else in_a_file
+        self.spec = in_bucket(bucket, iceberg={"catalog": self.catalog}, batch_size=2)
 
-    def sync(self, source: str, numbers: list[int], *, value: str = "", end: str = "", **options: Any) -> cli.Result:
+    def sync(
+        self,
+        source: str,
+        numbers: Sequence[int],
+        *,
+        value: str = "",
+        end: str = "",
+        before_end: Callable[[], Any] = lambda: None,
+        **options: Any,
+    ) -> cli.Result:
         """One sync of one source; `end` is why the source breaks off."""
-        with self._source(numbers, value, end) as address:
-            return cli.run("sync", cli.source(address, name=source), self._destination(options), folder=self.folder)
+        folder = self.folder / source
+        folder.mkdir(exist_ok=True)
+        with self._source(numbers, value, end, before_end) as address:
+            return cli.run(
+                "sync", cli.source(address, name=source), cli.destination(self.spec, **options), folder=folder
+            )
 
-    def rows(self) -> list[tuple[str, int, str]]:
-        """Source, number and value of each row that a reader sees."""
-        endpoint = {"s3.endpoint": self.server.endpoint, "s3.region": "us-east-1"}
-        keys = {"s3.access-key-id": self.server.access_key, "s3.secret-access-key": self.server.secret_key}
-        table = load_catalog("cloudquery", **{**self.catalog, **endpoint, **keys}).load_table("cloudquery.t")
+    def killed(self, source: str, numbers: Sequence[int], part_of_key: str, **options: Any) -> None:
+        """One sync of one source, whose plugin is killed once there is a new object with this in its key."""
+        before = self.bucket.etags().keys()
+
+        def has_come() -> bool:
+            return any(part_of_key in key for key in self.bucket.etags().keys() - before)
+
+        with cli.plugin_process() as (process, plugin):
+
+            def kill() -> None:
+                assert eventually(has_come, within_s=60)
+                process.kill()
+                process.wait()
+
+            killer = threading.Thread(target=kill)
+            killer.start()
+            waits = killer.join if part_of_key.startswith("data/") else lambda: None
+            done = self.sync(source, numbers, before_end=waits, registry="grpc", path=plugin, **options)
+            killer.join()
+        assert done.status == 1, done.output
+
+    def rows(self) -> list[Row]:
+        """What a reader sees: the same, whatever reads."""
+        table = self._table()
         found = table.scan().to_arrow().to_pylist()
-        return sorted((row["_cq_source_name"], row["n"], row["v"]) for row in found)
+        rows = sorted((row["_cq_source_name"], row["n"], row["v"]) for row in found)
+        if self.url:
+            columns = "_cq_source_name, n, v"
+            assert [tuple(row) for row in by_duckdb(self.bucket, table, columns)] == rows
+            assert [tuple(row) for row in by_spark(self.bucket, self.url, "cloudquery.t", columns)] == rows
+        return rows
 
-    def _destination(self, options: dict[str, Any]) -> dict[str, Any]:
-        return cli.destination(self.spec, **options)
+    def _table(self) -> Table:
+        server = self.bucket.server
+        endpoint = {"s3.endpoint": server.endpoint, "s3.region": "us-east-1"}
+        keys = {"s3.access-key-id": server.access_key, "s3.secret-access-key": server.secret_key}
+        return load_catalog("cloudquery", **{**self.catalog, **endpoint, **keys}).load_table("cloudquery.t")
 
     @contextmanager
-    def _source(self, numbers: list[int], value: str, end: str) -> Iterator[str]:
+    def _source(self, numbers: Sequence[int], value: str, end: str, before_end: Callable[[], Any]) -> Iterator[str]:
         def script() -> Iterator[tuple[str, Any]]:
             yield "migrate", KEYED
             for number in numbers:
                 yield "insert", pa.RecordBatch.from_pylist([{"n": number, "v": value}], schema=KEYED)
+            before_end()
             if end:
                 yield "abort", end
 
@@ -68,34 +125,75 @@ class Lake:
             yield address
 
 
-@pytest.fixture
-def lake(moto: S3Server, tmp_path: Path) -> Lake:  # noqa: F811 -- the fixture's name
-    """An empty lake."""
-    return Lake(moto.new_bucket(), tmp_path)
+@pytest.fixture(params=["file", pytest.param("server", marks=pytest.mark.slow)])
+def lake(request: pytest.FixtureRequest, moto: S3Server, tmp_path: Path) -> Iterator[Lake]:  # noqa: F811 -- the fixture's name
+    """An empty lake, whose catalogue is in a file or a server."""
+    bucket = moto.new_bucket()
+    with ExitStack() as stack:
+        is_server = request.param == "server"
+        url = stack.enter_context(rest_catalog(f"s3://{bucket.name}/lake")) if is_server else ""
+        yield Lake(bucket, tmp_path, url=url)
+
+
+def of(source: str, *numbers: int, value: str = "") -> list[Row]:
+    """Rows of one source."""
+    return [(source, number, value) for number in numbers]
 
 
 def test_overwrite_delete_stale(lake: Lake) -> None:
     """The CLI's default write mode: of each source the rows of its last whole sync, whatever others do in between."""
-    mode = {"write_mode": "overwrite-delete-stale"}
     steps = [
-        ("one", [1, 2, 3], "", [("one", 1), ("one", 2), ("one", 3)]),
-        ("two", [10, 11], "", [("one", 1), ("one", 2), ("one", 3), ("two", 10), ("two", 11)]),
-        ("one", [5], "the source broke off", [("one", 1), ("one", 2), ("one", 3), ("two", 10), ("two", 11)]),
-        ("one", [2, 4], "", [("one", 2), ("one", 4), ("two", 10), ("two", 11)]),
-        ("two", [12], "", [("one", 2), ("one", 4), ("two", 12)]),
+        ("one", [1, 2, 3], "", of("one", 1, 2, 3)),
+        ("two", [10, 11], "", of("one", 1, 2, 3) + of("two", 10, 11)),
+        ("one", [5], "the source broke off", of("one", 1, 2, 3) + of("two", 10, 11)),
+        ("one", [5, 6, 7], "killed", of("one", 1, 2, 3) + of("two", 10, 11)),
+        ("one", [2, 4], "", of("one", 2, 4) + of("two", 10, 11)),
+        ("two", [12], "", of("one", 2, 4) + of("two", 12)),
     ]
     for source, numbers, end, expected in steps:
-        done = lake.sync(source, numbers, end=end, **mode)
-        assert (done.status == 0) == (not end), done.output
-        assert [(name, number) for name, number, _ in lake.rows()] == expected
+        if end == "killed":
+            lake.killed(source, numbers, "data/t/", **STALE)
+        else:
+            done = lake.sync(source, numbers, end=end, **STALE)
+            assert (done.status == 0) == (not end), done.output
+        assert lake.rows() == expected
+
+
+@pytest.mark.parametrize("lake", ["file"], indirect=True)
+def test_killed_while_it_commits(lake: Lake) -> None:
+    """A plugin that is killed while it commits leaves the rows of the sync before, or those of its own: all of them."""
+    assert lake.sync("one", [1, 2, 3], **STALE).status == 0
+    lake.killed("one", [4, 5], ".avro", **STALE)
+    assert lake.rows() in (of("one", 1, 2, 3), of("one", 4, 5))
+    assert lake.sync("one", [6], **STALE).status == 0
+    assert lake.rows() == of("one", 6)
+
+
+@pytest.mark.parametrize("options", [{}, STALE, {"write_mode": "overwrite"}], ids=["append", "stale", "overwrite"])
+@pytest.mark.parametrize("present", [False, True], ids=["new table", "table"])
+def test_two_syncs_at_the_same_time(lake: Lake, options: dict[str, str], present: bool) -> None:
+    """Of two syncs into one table that end at the same time both are there, and neither is lost."""
+    if present:
+        assert lake.sync("one", [1], **options).status == 0
+    meeting = threading.Barrier(2, timeout=60)
+
+    def sync(source: str, numbers: Sequence[int]) -> cli.Result:
+        return lake.sync(source, numbers, before_end=meeting.wait, **options)
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(sync, "one", [2, 3, 4]), pool.submit(sync, "two", [10, 11, 12])]
+        for done in both:
+            assert done.result().status == 0, done.result().output
+    old = of("one", 1) if present and options != STALE else []
+    assert lake.rows() == sorted(old + of("one", 2, 3, 4) + of("two", 10, 11, 12))
 
 
 def test_append_keeps_all(lake: Lake) -> None:
-    """With `write_mode: append` every sync's rows stay."""
-    for value in ("a", "b"):
-        done = lake.sync("one", [1, 2], value=value)
-        assert done.status == 0, done.output
-    assert lake.rows() == [("one", 1, "a"), ("one", 1, "b"), ("one", 2, "a"), ("one", 2, "b")]
+    """With `write_mode: append` every sync's rows stay, but those of a sync that was killed."""
+    assert lake.sync("one", [1, 2], value="a").status == 0
+    lake.killed("one", [3, 4, 5], "data/t/")
+    assert lake.sync("one", [1, 2], value="b").status == 0
+    assert lake.rows() == sorted(of("one", 1, 2, value="a") + of("one", 1, 2, value="b"))
 
 
 def test_overwrite(lake: Lake) -> None:
@@ -106,9 +204,10 @@ def test_overwrite(lake: Lake) -> None:
     assert lake.rows() == [("one", 1, "a"), ("one", 2, "b"), ("one", 3, "b")]
 
 
+@pytest.mark.parametrize("lake", ["file"], indirect=True)
 def test_deletes_without_iceberg(lake: Lake) -> None:
     """Without tables the CLI's default write mode is refused as before, and every row is delivered."""
     del lake.spec["iceberg"]
-    done = lake.sync("one", [1], write_mode="overwrite-delete-stale")
+    done = lake.sync("one", [1], **STALE)
     assert done.status == 1
     assert any("write_mode: append" in message for message in done.messages("error"))

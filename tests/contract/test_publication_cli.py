@@ -100,7 +100,29 @@ def test_latest_of_two_sources(bucket: Bucket, tmp_path: Path) -> None:
     assert [(source, count) for source, _, count in by_source] == [("a", 30), ("b", 7)]
 
 
-def killed(bucket: Bucket, folder: Path) -> None:
+def test_a_retry_after_a_kill(bucket: Bucket, tmp_path: Path) -> None:
+    """A sync that was killed and run again under its id is published with the rows of the second run alone."""
+    sync_id = "5f0bb06c-6b5c-4a35-9dd4-7a0a1e1f7f4b"
+    arguments = ("--invocation-id", sync_id)
+    killed(bucket, tmp_path, *arguments)
+    left = bucket.objects().keys()
+    file = as_yaml(tmp_path, cli.destination(spec(bucket)))
+    assert program.run("publish", file, "--sync", sync_id, **cli.CREDENTIALS).status == 1
+    done = sync(bucket, tmp_path, sends(instances("eu", 25), instances("us", 5)), *arguments)
+    assert done.status == 0, done.output
+    published = program.run("publish", file, "--sync", sync_id, **cli.CREDENTIALS)
+    assert published.status == 0, published.errors
+    document = json.loads(bucket.objects()[f"_cloudquery/manifests/publications/{sync_id}.json"])
+    listed = [entry["key"] for table in document["tables"].values() for entry in table["entries"]]
+    assert sorted([*listed, *left]) == sorted(key for key in bucket.objects() if key.startswith("data/"))
+    by_region, _ = documentation.run(LATEST, bucket, tmp_path / "copy")
+    assert by_region == [("eu", 25), ("us", 5)]
+    unlisted = program.run("verify", file, "--json", **cli.CREDENTIALS)
+    found = {one["key"]: one["kind"] for one in json.loads(unlisted.output)["findings"]}
+    assert found == dict.fromkeys(left, "unlisted")
+
+
+def killed(bucket: Bucket, folder: Path, *arguments: str) -> None:
     """Sync with a plugin that is killed once some of its objects are in the bucket: it has no manifest."""
     before = len(manifests(bucket))
     with cli.plugin_process() as (process, plugin):
@@ -114,7 +136,7 @@ def killed(bucket: Bucket, folder: Path) -> None:
 
         with cli.scripted_source(script, [SCHEMA]) as address:
             destination = cli.destination(spec(bucket), registry="grpc", path=plugin)
-            done = cli.run("sync", cli.source(address, name="a"), destination, folder=folder)
+            done = cli.run("sync", cli.source(address, name="a"), destination, folder=folder, flags=arguments)
     assert done.status == 1
     assert len(manifests(bucket)) == before
 

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-@pytest.fixture(scope="module", params=["moto", "versitygw"])
+@pytest.fixture(scope="module", params=s3_servers.CONDITIONAL)
 def server(request: pytest.FixtureRequest) -> Iterator[s3_servers.S3Server]:
     """Each server, with its credentials in the environment."""
-    start = s3_servers.moto_server if request.param == "moto" else s3_servers.versitygw_server
-    with start() as running, mock.patch.dict(os.environ, running.environment()):
+    with request.param() as running, mock.patch.dict(os.environ, running.environment()):
         yield running
 
 

@@ -174,3 +174,21 @@ def test_a_store_that_refuses(lake: Callable[..., Lake], tmp_path: Path) -> None
     said = Shell(one, tmp_path)("syncs")
     assert said.status == 1
     assert said.errors.startswith('error: ListObjectsV2 : bucket "no-such-bucket-1234" does not exist')
+
+
+def test_ddl_of_what_is_in_the_bucket(lake: Callable[..., Lake], tmp_path: Path) -> None:
+    """`ddl` knows a table by a key of the bucket: a manifest's or an object's, each with or without the bucket."""
+    one = lake()
+    shell = Shell(one, tmp_path)
+    (record,) = one.write("s", 0, [(1,)])
+    (manifest,) = (key for key in one.all_keys() if key.startswith("_cloudquery/"))
+    said = [
+        shell("ddl", "--dialect", "trino", option, f"{start}{key}")
+        for option, key in (("--manifest", manifest), ("--object", record.key))
+        for start in ("", f"s3://{one.raw.name}/")
+    ]
+    assert {one.status for one in said} == {0}, said
+    assert len({one.output for one in said}) == 1
+    assert "CREATE TABLE" in said[0].output
+    missing = shell("ddl", "--dialect", "trino", "--object", "no/such")
+    assert (missing.status, "there is no object at this key" in missing.errors) == (1, True)

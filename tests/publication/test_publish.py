@@ -61,6 +61,18 @@ def test_four_parts(lake: Callable[..., Lake]) -> None:
     assert one.findings() == []
 
 
+@pytest.mark.parametrize("latest", [{}, {"latest": "_m/latest.json"}], ids=["beside", "at a key"])
+def test_documents_are_json(lake: Callable[..., Lake], latest: dict[str, str]) -> None:
+    """Manifests, publications and latest documents have the type of JSON, whatever that of the objects is."""
+    one = lake(content_type="application/x-rows", manifest=latest)
+    one.write("s")
+    one.publish("s")
+    client = one.raw.server.client()
+    types = {key: client.head_object(Bucket=one.raw.name, Key=key)["ContentType"] for key in one.all_keys()}
+    assert {key: "application/x-rows" if key.startswith("data/") else "application/json" for key in types} == types
+    assert len([key for key in types if key.startswith("_")]) == 3
+
+
 @pytest.mark.parametrize(
     ("written", "parts", "text"),
     [

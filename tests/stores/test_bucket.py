@@ -15,6 +15,7 @@ import s3_servers
 from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import CredentialsError, ObjectNotFoundError, StoreError, StoreUnavailableError
 from cloudquery_s3.stores.bucket import Bucket, bucket_of
+from cloudquery_s3.stores.object_store import ObjectKind
 from cloudquery_s3.stores.s3 import s3_store
 from lake import in_bucket
 from specs import parsed
@@ -28,11 +29,10 @@ pytestmark = pytest.mark.server
 ODD = ["a b", "a+b", "a%20b", "ä/ö", "a&b<c>", "a'\"b", "a=b,c;d"]
 
 
-@pytest.fixture(scope="module", params=["moto", "versitygw"])
+@pytest.fixture(scope="module", params=s3_servers.CONDITIONAL)
 def server(request: pytest.FixtureRequest) -> Iterator[s3_servers.S3Server]:
     """Each server, with its credentials in the environment."""
-    start = s3_servers.moto_server if request.param == "moto" else s3_servers.versitygw_server
-    with start() as running, mock.patch.dict(os.environ, running.environment()):
+    with request.param() as running, mock.patch.dict(os.environ, running.environment()):
         yield running
 
 
@@ -115,7 +115,7 @@ def test_conditions(spec: Spec, server: s3_servers.S3Server) -> None:
 def test_content_type(spec: Spec, server: s3_servers.S3Server) -> None:
     """A document has its own type, and another object that of the spec's format."""
     with opened(spec) as bucket:
-        bucket.put("document", b"{}", content_type="application/json")
+        bucket.put("document", b"{}", kind=ObjectKind("its key", "application/json"))
         bucket.put("object", b"")
     heads = {key: server.client().head_object(Bucket=spec.bucket, Key=key) for key in ("document", "object")}
     assert {key: head["ContentType"] for key, head in heads.items()} == {

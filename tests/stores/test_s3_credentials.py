@@ -104,7 +104,7 @@ def test_put_object_is_all_that_a_sync_needs(account: Account) -> None:
         "large": 11 * MIB,
     }
     with pytest.raises(StoreUnavailableError, match=r"AccessDenied"):
-        store.get("small")
+        store.read("small")
 
 
 def test_a_user_without_permission_is_told_what_to_allow(account: Account) -> None:

@@ -285,9 +285,9 @@ def test_reading_what_is_missing_is_told_apart(wire: WireServer) -> None:
     wire.answers["GetObject"] = [error(404, "NoSuchKey"), error(403, "AccessDenied")]
     store = make_store(wire)
     with pytest.raises(ObjectNotFoundError):
-        store.get("key")
+        store.read("key")
     with pytest.raises(StoreUnavailableError):
-        store.get("key")
+        store.read("key")
 
 
 def ranged(body: bytes, start: int, size: int) -> Reply:

@@ -14,10 +14,11 @@ import pytest
 
 from captured import capture_logs
 from cloudquery_s3.cancellation import Cancellation
-from cloudquery_s3.errors import StoreUnavailableError
+from cloudquery_s3.errors import StoreError, StoreUnavailableError
+from cloudquery_s3.stores.object_store import ROWS, ObjectKind
 from cloudquery_s3.stores.s3 import S3Store
 from cloudquery_s3.stores.s3_settings import MIB, S3Settings
-from wire_server import NoPause, Recorded, WireServer, self_signed, wire_server
+from wire_server import NoPause, Recorded, Reply, WireServer, error, self_signed, wire_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ USER_HEADERS = {
     "x-amz-server-side-encryption-aws-kms-key-id": "alias/landing",
     "content-type": "application/gzip",
 }
+DOCUMENT = ObjectKind("the folder of documents", "application/json")
 
 
 def settings(wire: WireServer, **changes: object) -> S3Settings:
@@ -42,10 +44,10 @@ def settings(wire: WireServer, **changes: object) -> S3Settings:
     return S3Settings(**{**plain, **changes})  # type: ignore[arg-type] # a test's shorthand
 
 
-def put(wire: WireServer, body: bytes, key: str = "key", **changes: object) -> S3Store:
+def put(wire: WireServer, body: bytes, key: str = "key", *, kind: ObjectKind = ROWS, **changes: object) -> S3Store:
     """Write one object with these settings."""
     store = S3Store(settings(wire, **changes), NoPause())
-    writer = store.open(key, Cancellation())
+    writer = store.open(key, Cancellation(), kind=kind)
     writer.write([body])
     writer.commit()
     return store
@@ -83,6 +85,30 @@ def test_the_users_headers_go_on_creation_only(wire: WireServer, size_bytes: int
             assert set(sent) <= {"content-type"}
     expected = ["PutObject"] if size_bytes == 1 else ["CreateMultipartUpload", "CompleteMultipartUpload"]
     assert [operation for operation in wire.operations if operation != "UploadPart"] == expected
+
+
+@pytest.mark.parametrize("size_bytes", [1, 6 * MIB])
+def test_a_document_has_a_type_of_its_own(wire: WireServer, size_bytes: int) -> None:
+    """An object of another kind than rows has its own content type in place of the store's, and all other headers."""
+    put(wire, bytes(size_bytes), kind=DOCUMENT, acl="private", content_type="application/gzip")
+    request = wire.requests[0]
+    assert (request.headers["content-type"], request.headers["x-amz-acl"]) == ("application/json", "private")
+
+
+@pytest.mark.parametrize("document", [error(403, "AccessDenied"), Reply(403)], ids=["S3", "a firewall"])
+@pytest.mark.parametrize("operation", ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
+@pytest.mark.parametrize(
+    ("kind", "allow"),
+    [(ROWS, "the keys of `path`"), (DOCUMENT, "the folder of documents")],
+    ids=["rows", "other"],
+)
+def test_a_refusal_names_the_keys_to_allow(
+    wire: WireServer, operation: str, document: Reply, kind: ObjectKind, allow: str
+) -> None:
+    """What a policy has to allow is said in the words of the object's kind, whichever of its requests was refused."""
+    wire.answers[operation] = [document] * 9
+    with pytest.raises(StoreError, match=f"allow s3:PutObject on {allow}"):
+        put(wire, bytes(1 if operation == "PutObject" else 6 * MIB), kind=kind)
 
 
 @pytest.mark.parametrize("encryption", ["AES256", "aws:kms:dsse"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -110,12 +112,14 @@ def _described(spec: Spec, tables: Path | None, manifest: str | None, of_object:
     from cloudquery_s3.catalogs.ddl import cli_tables, describe  # noqa: PLC0415 -- Arrow: half a second
 
     if of_object is not None:
-        yield describe.described_object(spec, _content(spec, of_object))
+        with _opened(spec, of_object) as file:
+            yield describe.described_object(spec, file)
         return
     if tables is not None:
         schemas = cli_tables.schemas(_json(tables))
     else:
-        schemas = describe.manifest_schemas(_content(spec, manifest or ""))
+        with _opened(spec, manifest or "") as file:
+            schemas = describe.manifest_schemas(file.read())
     for schema in schemas:
         yield describe.described(spec, schema)
 
@@ -140,13 +144,19 @@ def _json(path: Path) -> object:
         raise SpecError("is not JSON", field="--tables") from None
 
 
-def _content(spec: Spec, place: str) -> bytes:
+@contextmanager
+def _opened(spec: Spec, place: str) -> Iterator[BinaryIO]:
+    """Open a file, or an object of the spec's bucket."""
     if Path(place).is_file():
-        return Path(place).read_bytes()
+        with Path(place).open("rb") as file:
+            yield file
+        return
     from cloudquery_s3.stores.s3 import s3_store  # noqa: PLC0415 -- botocore: a fifth of a second
+    from cloudquery_s3.stores.stored_file import StoredFile  # noqa: PLC0415 -- likewise
 
-    store = s3_store(spec, content_type="application/octet-stream")
-    try:
-        return store.get(place.removeprefix(f"s3://{spec.bucket}/"))
-    finally:
-        store.close()
+    with (
+        closing(s3_store(spec, content_type="")) as store,
+        StoredFile(store.read(place.removeprefix(f"s3://{spec.bucket}/"))) as stored,
+        BufferedReader(stored) as file,
+    ):
+        yield file

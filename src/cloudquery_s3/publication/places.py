@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cloudquery_s3.errors import PublicationError, TableError
 from cloudquery_s3.object_key import MAX_KEY_BYTES, PLACEHOLDER_PATTERN, PathTemplate, within_a_segment
 from cloudquery_s3.spec.manifest import SOURCE
+from cloudquery_s3.stores.object_store import JSON, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,11 @@ _SHAPES: Final = {
     "{{HOUR}}": r"\d\d",
     "{{MINUTE}}": r"\d\d",
 }
+MANIFEST: Final = ObjectKind("the keys of `manifest.path`", JSON)
+PUBLICATION: Final = ObjectKind("the folder of `manifest.path`", JSON)
+LATEST: Final = ObjectKind("the keys of `manifest.latest`", JSON)
+"""What documents about objects are, and what a policy has to allow for each."""
+
 _SHARD: Final = re.compile(r"_\d+_\d+$")
 
 
@@ -97,6 +103,11 @@ def latest_keys(spec: Spec, sources: Iterable[str]) -> list[str]:
     if SOURCE not in key:
         return [key]
     return [key.replace(SOURCE, within_a_segment(source)) for source in sorted(sources)]
+
+
+def latest_kind(spec: Spec) -> ObjectKind:
+    """Return what the documents at these keys are: they lie beside the publications where the spec names no key."""
+    return LATEST if options_of(spec).latest else PUBLICATION
 
 
 def whole_source(source: str) -> str:

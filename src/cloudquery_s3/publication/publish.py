@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from cloudquery_s3.publication.progress import Progress
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.bucket import Bucket
+    from cloudquery_s3.stores.object_store import ObjectKind
 
 LatestOutcome: TypeAlias = Literal["written", "unchanged", "newer"]
 """What became of a latest document: it is this sync's now, or was already, or is of a newer sync and stays."""
 
-_JSON: Final = "application/json"
 _ATTEMPTS: Final = 10
 _READ_AHEAD: Final = 8
 _SHOWN: Final = 10
@@ -75,7 +75,7 @@ def publish(bucket: Bucket, spec: Spec, *, sync_id: str, parts: int | None, prog
     created = False
     if found is None:
         body = _merged(bucket, spec, _whole_sync(bucket, spec, sync_id, parts), progress)
-        created = bucket.put(key, body, content_type=_JSON)
+        created = bucket.put(key, body, kind=places.PUBLICATION)
         found = bucket.get(key)  # where another publication came first, or an answer was lost, this is what counts
         created = created or found.body == body
     document = parsed_document(key, found.body)
@@ -83,7 +83,7 @@ def publish(bucket: Bucket, spec: Spec, *, sync_id: str, parts: int | None, prog
         known = ", ".join(document["parts"] or ()) or "none"
         raise PublicationError(f"sync {sync_id} is published already, with other parts than {parts}: {known}")
     latest = {
-        latest_key: _tell_latest(bucket, latest_key, found.body, document)
+        latest_key: _tell_latest(bucket, latest_key, found.body, document, kind=places.latest_kind(spec))
         for latest_key in places.latest_keys(spec, document["sources"])
     }
     return Outcome(key, created, document, latest)
@@ -191,7 +191,7 @@ def _add_empty_objects(bucket: Bucket, spec: Spec, sync: Sync, merger: Merger) -
         )
 
 
-def _tell_latest(bucket: Bucket, key: str, body: bytes, document: Document) -> LatestOutcome:
+def _tell_latest(bucket: Bucket, key: str, body: bytes, document: Document, *, kind: ObjectKind) -> LatestOutcome:
     """Put a publication at the latest key, unless a newer sync is told there: by compare-and-swap.
 
     Raises:
@@ -205,7 +205,7 @@ def _tell_latest(bucket: Bucket, key: str, body: bytes, document: Document) -> L
         if found is not None and _is_newer(parsed_document(key, found.body), document):
             return "newer"
         replacing = found.etag if found else None
-        if bucket.put(key, body, replacing=replacing, content_type=_JSON):
+        if bucket.put(key, body, replacing=replacing, kind=kind):
             return "written"
         refused.add(replacing)
     if len(refused) == 1:

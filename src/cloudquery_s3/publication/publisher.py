@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.errors import PublicationError, StoreError
 from cloudquery_s3.publication.manifest import ManifestBuilder
-from cloudquery_s3.publication.places import latest_keys, manifest_key
+from cloudquery_s3.publication.places import LATEST, MANIFEST, latest_keys, manifest_key
 
 if TYPE_CHECKING:
     from cloudquery_s3.committed import CommittedObject, PublisherFactory, WriteEnd, WriteStart
     from cloudquery_s3.spec import Spec
-    from cloudquery_s3.stores.object_store import ObjectStore
+    from cloudquery_s3.stores.object_store import ObjectKind, ObjectStore
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class ManifestPublisher:
         key = manifest_key(
             self._spec, sync_id=self._sync_id, attempt_id=self._write.write_id, started_at=self._write.started_at
         )
-        self._put(key, document, unique=True)
+        self._put(key, document, MANIFEST)
         log.info("manifest written", extra={"key": key, "status": end.status, "bytes": len(document)})
         options = self._spec.manifest
         if end.status != "complete" or options is None or options.part or not options.latest:
@@ -60,10 +60,10 @@ class ManifestPublisher:
         if not keys:
             log.warning("no row named its source: the latest manifest stays", extra={"key": options.latest})
         for latest in keys:
-            self._put(latest, document, unique=False)
+            self._put(latest, document, LATEST)
 
-    def _put(self, key: str, document: bytes, *, unique: bool) -> None:
-        writer = self._store.open(key, Cancellation(), unique=unique)
+    def _put(self, key: str, document: bytes, kind: ObjectKind) -> None:
+        writer = self._store.open(key, Cancellation(), unique=kind is MANIFEST, kind=kind)
         try:
             writer.write([document])
             writer.commit()

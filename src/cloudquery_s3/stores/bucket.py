@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
 from cloudquery_s3.cancellation import Cancellation
 from cloudquery_s3.committed import Checksum
 from cloudquery_s3.errors import ObjectNotFoundError, StoreError
 from cloudquery_s3.stores.body import Body
+from cloudquery_s3.stores.object_store import ROWS
 from cloudquery_s3.stores.s3 import s3_client, settings_of
 from cloudquery_s3.stores.s3_requests import Request
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.answers import Answer
+    from cloudquery_s3.stores.object_store import ObjectKind
     from cloudquery_s3.stores.s3_requests import S3Client
 
 _CONDITION_FAILED: Final = frozenset({409, 412})
@@ -136,7 +138,7 @@ class Bucket:
                 checksum = Checksum(algorithm, value, "COMPOSITE" if _COMPOSITE_MARK in value else "FULL_OBJECT")
         return ObjectHead(int(answer.headers.get("Content-Length", "0")), answer.etag, checksum)
 
-    def put(self, key: str, body: bytes, *, replacing: str | None = None, content_type: str = "") -> bool:
+    def put(self, key: str, body: bytes, *, replacing: str | None = None, kind: ObjectKind = ROWS) -> bool:
         """Write an object only if nobody else has, and return whether that was so.
 
         False does not tell whose object is there: it may be this one, where an earlier answer was lost.
@@ -145,15 +147,15 @@ class Bucket:
             key: where it goes.
             body: its bytes.
             replacing: the entity tag of the object that it replaces; None where there must be none.
-            content_type: in place of the spec's.
+            kind: what it is for.
 
         Raises:
             StoreError: it could not be written.
         """
         condition = {"if-none-match": "*"} if replacing is None else {"if-match": f'"{replacing}"'}
-        headers = self._headers | condition | ({"content-type": content_type} if content_type else {})
+        headers = kind.headers(self._headers) | condition
         try:
-            self._send(Request("PutObject", "PUT", key, headers=headers, body=Body([body])))
+            self._send(Request("PutObject", "PUT", key, headers=headers, body=Body([body]), kind=kind))
         except StoreError as error:
             if error.status in (_CONDITION_FAILED if replacing is None else _REPLACEMENT_FAILED):
                 return False
@@ -204,6 +206,7 @@ def _page(body: bytes, prefix: str) -> tuple[list[ListedObject], str]:
     for element in root.iterfind(f"{space}Contents"):
         leaves = {leaf.tag: leaf.text or "" for leaf in element}
         key, size, etag, modified = (leaves.get(name, "") for name in names)
-        page.append(ListedObject(unquote(key) if url_encoded else key, int(size or 0), etag.strip('"'), modified))
+        key = unquote_plus(key) if url_encoded else key  # AWS and MinIO write a space as +
+        page.append(ListedObject(key, int(size or 0), etag.strip('"'), modified))
     is_truncated = told.get(f"{space}IsTruncated") == "true"
     return page, told.get(f"{space}NextContinuationToken", "") if is_truncated else ""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from cloudquery_s3.errors import ObjectNotFoundError
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.checksums import crc32_checksum
-from cloudquery_s3.stores.object_store import StoredObject
+from cloudquery_s3.stores.object_store import ROWS, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.chunk import Chunk
+    from cloudquery_s3.stores.object_store import ObjectKind
 
 Operation: TypeAlias = str
 """`Write`, `PutObject`, `GetObject` or `DeleteObject`."""
@@ -39,24 +40,17 @@ class MemoryStore:
         self.open_keys: list[str] = []
         self.before = before or (lambda _operation, _key: None)
 
-    def open(self, key: str, cancellation: Cancellation, *, unique: bool = False) -> MemoryWriter:  # noqa: ARG002 - it replaces
+    def open(
+        self,
+        key: str,
+        cancellation: Cancellation,
+        *,
+        unique: bool = False,  # noqa: ARG002 - it replaces
+        kind: ObjectKind = ROWS,  # noqa: ARG002 - it keeps bytes alone
+    ) -> MemoryWriter:
         """Begin an object; whatever was at its key is replaced."""
         self.open_keys.append(key)
         return MemoryWriter(self, key, cancellation)
-
-    def get(self, key: str) -> bytes:
-        """Return an object's bytes.
-
-        Raises:
-            ObjectNotFoundError: there is none.
-        """
-        self.before("GetObject", key)
-        try:
-            return self.objects[key]
-        except KeyError:
-            raise ObjectNotFoundError(
-                "there is no object at this key", operation="GetObject", key=key, status=404, code="NoSuchKey"
-            ) from None
 
     def read(self, key: str) -> MemoryReader:
         """Return an object to be read in ranges.
@@ -64,7 +58,13 @@ class MemoryStore:
         Raises:
             ObjectNotFoundError: there is none.
         """
-        return MemoryReader(self.get(key))
+        self.before("GetObject", key)
+        try:
+            return MemoryReader(self.objects[key])
+        except KeyError:
+            raise ObjectNotFoundError(
+                "there is no object at this key", operation="GetObject", key=key, status=404, code="NoSuchKey"
+            ) from None
 
     def delete(self, key: str) -> None:
         """Remove an object, where there is one."""

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from concurrent.futures import wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from xml.sax.saxutils import escape
 
 from cloudquery_s3.cancellation import Cancellation
@@ -116,7 +116,7 @@ class MultipartUpload:
         headers = dict(self._headers)
         if self._client.sends_crc32:
             headers["x-amz-checksum-algorithm"] = "CRC32"
-        request = Request("CreateMultipartUpload", "POST", self._key, query={"uploads": ""}, headers=headers)
+        request = self._request("CreateMultipartUpload", "POST", query={"uploads": ""}, headers=headers)
         failures: list[RequestFailedError] = []
         try:
             answer = self._client.send(request, self._cancellation, failures)
@@ -162,10 +162,9 @@ class MultipartUpload:
             StoreError: a part, or the completion, failed.
         """
         self.settle()
-        request = Request(
+        request = self._request(
             "CompleteMultipartUpload",
             "POST",
-            self._key,
             query={"uploadId": self._upload_id},
             headers={"content-type": "application/xml", **self._target.condition},
             body=Body([self._manifest()]),
@@ -204,6 +203,9 @@ class MultipartUpload:
         if self._upload_id:
             self._take_back(self._upload_id)
 
+    def _request(self, operation: str, method: str, **asked: Any) -> Request:
+        return Request(operation, method, self._key, kind=self._target.kind, **asked)
+
     def _await_part(self) -> None:
         """Wait for any part; note what is stored of those under way; raise what stopped one, each time again."""
         self._cancellation.wait_for_any(part.future for part in self._under_way)
@@ -214,7 +216,7 @@ class MultipartUpload:
 
     def _send_part(self, number: int, body: Body) -> _StoredPart:
         query = {"partNumber": str(number), "uploadId": self._upload_id}
-        request = Request("UploadPart", "PUT", self._key, query=query, body=body)
+        request = self._request("UploadPart", "PUT", query=query, body=body)
         answer = self._client.send(request, self._cancellation, self.failures)
         if number == 1:
             self.answers.append(answer)

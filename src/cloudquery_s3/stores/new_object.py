@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.errors import ObjectCancelledError, StoreError
+from cloudquery_s3.stores.object_store import ROWS, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,11 +25,13 @@ class NewObject:
         key: where it will be.
         cancellation: gives it up.
         create_only: whether the store shall take it only where nothing is at its key.
+        kind: what it is for.
     """
 
     key: str
     cancellation: Cancellation
     create_only: bool = False
+    kind: ObjectKind = ROWS
 
     @property
     def condition(self) -> Mapping[str, str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cloudquery_s3.cancellation import Cancellation
     from cloudquery_s3.chunk import Chunk
@@ -30,6 +30,31 @@ class StoredObject:
     etag: str
     retries: int
     checksum: Checksum | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKind:
+    """What an object is for.
+
+    Attributes:
+        keys: where objects of this kind go, in the words of an error that says what a policy has to allow.
+        content_type: theirs; empty where they have that of the rows' format.
+    """
+
+    keys: str
+    content_type: str = ""
+
+    def headers(self, of_rows: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers of such an object, out of those that an object of rows has."""
+        own = {"content-type": self.content_type} if self.content_type else {}
+        return {**of_rows, **own}
+
+
+ROWS: Final = ObjectKind("the keys of `path`")
+"""Rows of a table; almost every object is one of these."""
+
+JSON: Final = "application/json"
+"""The Content-Type of documents about objects."""
 
 
 class ObjectWriter(Protocol):
@@ -103,7 +128,9 @@ class ObjectReader(Protocol):
 class ObjectStore(Protocol):
     """A bucket. Safe to use from several threads."""
 
-    def open(self, key: str, cancellation: Cancellation, *, unique: bool = False) -> ObjectWriter:
+    def open(
+        self, key: str, cancellation: Cancellation, *, unique: bool = False, kind: ObjectKind = ROWS
+    ) -> ObjectWriter:
         """Begin an object that `cancellation` may give up; sends nothing yet.
 
         Args:
@@ -111,14 +138,7 @@ class ObjectStore(Protocol):
             cancellation: its token.
             unique: whether no other object ever has this key. Such an object may be created rather than replaced, and
                 then never takes another's place.
-        """
-
-    def get(self, key: str) -> bytes:
-        """Return an object's bytes.
-
-        Raises:
-            ObjectNotFoundError: there is none.
-            StoreError: it could not be read.
+            kind: what it is for.
         """
 
     def read(self, key: str) -> ObjectReader:

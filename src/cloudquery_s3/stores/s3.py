@@ -18,6 +18,7 @@ from cloudquery_s3.stores.clock import Clock
 from cloudquery_s3.stores.endpoint import bucket_url
 from cloudquery_s3.stores.multipart import MultipartUpload
 from cloudquery_s3.stores.new_object import NewObject
+from cloudquery_s3.stores.object_store import ROWS
 from cloudquery_s3.stores.retry import RetryPolicy
 from cloudquery_s3.stores.roles import credential_source
 from cloudquery_s3.stores.s3_errors import Target
@@ -32,6 +33,7 @@ from cloudquery_s3.stores.trust import trusting_context
 if TYPE_CHECKING:
     from cloudquery_s3.spec import Spec
     from cloudquery_s3.stores.credentials import CredentialSource
+    from cloudquery_s3.stores.object_store import ObjectKind
     from cloudquery_s3.stores.retry import Pause
     from cloudquery_s3.stores.sent_request import RequestListener
 
@@ -137,22 +139,13 @@ class S3Store:
         """What signs the requests, for requests to other services of AWS."""
         return self._client.credentials
 
-    def open(self, key: str, cancellation: Cancellation, *, unique: bool = False) -> S3Writer:
+    def open(self, key: str, cancellation: Cancellation, *, unique: bool = False, kind: ObjectKind = ROWS) -> S3Writer:
         """Begin an object that `cancellation` may give up; sends nothing yet.
 
         Where the key is unique and `create_only` lets it, the object is created only if nothing is there.
         """
-        target = NewObject(key, cancellation, create_only=unique and self._creates_only)
+        target = NewObject(key, cancellation, create_only=unique and self._creates_only, kind=kind)
         return S3Writer(self._client, self._pool, self._settings, target, self._uploads)
-
-    def get(self, key: str) -> bytes:
-        """Return an object's bytes.
-
-        Raises:
-            ObjectNotFoundError: there is none.
-            StoreError: it could not be read.
-        """
-        return self._client.send(Request("GetObject", "GET", key), Cancellation()).body
 
     def read(self, key: str) -> S3Reader:
         """Return an object to be read in ranges.

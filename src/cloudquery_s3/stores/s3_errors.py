@@ -44,7 +44,7 @@ _PATH_STYLE: Final = "set `use_path_style: true`"
 _ADVICE: Final[Mapping[str, str]] = {
     "NoSuchBucket": "create it, or correct `bucket`",
     "InvalidBucketName": "correct `bucket`",
-    "AccessDenied": "allow s3:PutObject on the keys of `path` (and the use of the KMS key, where one is set)",
+    "AccessDenied": "allow s3:PutObject on {keys} (and the use of the KMS key, where one is set)",
     "AllAccessDisabled": "ask the bucket's owner",
     "AccountProblem": "ask AWS about the account",
     "AccessControlListNotSupported": "the bucket takes no ACLs: remove `acl`",
@@ -69,10 +69,10 @@ _ADVICE_WITH_BUCKET_IN_HOST: Final[Mapping[str, str]] = {
 }
 _ADVICE_WITHOUT_CODE: Final[Mapping[int, str]] = {
     400: "check the scheme and the port of `endpoint`",
-    403: "allow s3:PutObject on the keys of `path`, or ask who runs the proxy or firewall on the way",
+    403: "allow s3:PutObject on {keys}, or ask who runs the proxy or firewall on the way",
     404: f"check `endpoint` and `bucket`, or {_PATH_STYLE}",
 }
-"""What to do about an answer that has no error document of S3's."""
+"""What to do about an answer that has no error document of S3's; `{keys}` are those that the request was about."""
 
 _PERMISSIONS: Final[Mapping[str, str]] = {
     "ListObjectsV2": "s3:ListBucket on the bucket",
@@ -113,14 +113,26 @@ class Target:
 
 
 def store_error(
-    failure: RequestFailedError, *, operation: str, key: str, target: Target, conditional: bool = False
+    failure: RequestFailedError,
+    *,
+    operation: str,
+    key: str,
+    target: Target,
+    keys: str,
+    conditional: bool = False,
 ) -> StoreError:
     """Return the user's error for a request that failed for good: its class by what else would fail.
 
-    `conditional` says that the request had the header of `create_only`.
+    Args:
+        failure: its last attempt.
+        operation: S3's name for it.
+        key: of the object.
+        target: where it was sent.
+        keys: which keys it is one of, in words: see `ObjectKind`.
+        conditional: whether it had the header of `create_only`.
     """
     kind = _kind(failure, operation)
-    message = _message(failure, target, operation)
+    message = _message(failure, target, operation, keys)
     if conditional and failure.status in _UNKNOWN_HEADER and failure.code in _UNKNOWN_HEADER_CODES:
         message += "; the store may not know If-None-Match: write `create_only: never`"
     return kind(message, operation=operation, key=key, status=failure.status, code=failure.code)
@@ -138,7 +150,7 @@ def _kind(failure: RequestFailedError, operation: str) -> type[StoreError]:
     return StoreError
 
 
-def _message(failure: RequestFailedError, target: Target, operation: str) -> str:
+def _message(failure: RequestFailedError, target: Target, operation: str, keys: str) -> str:
     if failure.region not in {"", target.region} and (
         failure.status in _REDIRECTS or failure.code == "AuthorizationHeaderMalformed"
     ):
@@ -157,7 +169,7 @@ def _message(failure: RequestFailedError, target: Target, operation: str) -> str
             "an object is at this key already, and `create_only` replaces none: look whose it is, or write "
             "`create_only: never`"
         )
-    advice = _advice(failure, target, operation)
+    advice = _advice(failure, target, operation).replace("{keys}", keys)
     if failure.status is None:
         return f"{failure} at {target.endpoint}: {advice or _NETWORK}"
     whole = f'{failure} (HTTP {failure.status}, bucket "{target.bucket}" at {target.endpoint})'

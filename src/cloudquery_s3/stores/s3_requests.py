@@ -14,6 +14,7 @@ from cloudquery_s3.stores.answers import Answer, check_answer
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.checksums import crc32_checksum, sha256_checksum
 from cloudquery_s3.stores.failures import EXPIRED_CODES, SKEW_CODES, RequestFailedError
+from cloudquery_s3.stores.object_store import ROWS, ObjectKind
 from cloudquery_s3.stores.s3_errors import Target, store_error
 from cloudquery_s3.stores.sent_request import SentRequest, ignore
 from cloudquery_s3.stores.signature import Signer
@@ -53,6 +54,7 @@ class Request:
         query: the URL's parameters, not yet quoted.
         headers: those of the operation; signing, length and checksum are added.
         body: what is sent.
+        kind: what the object is for.
         into: a file that takes the body of a success, which the answer is then without.
     """
 
@@ -62,6 +64,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body = field(default_factory=Body)
+    kind: ObjectKind = ROWS
     into: IO[bytes] | None = None
 
 
@@ -154,6 +157,7 @@ class S3Client:
                 key=request.key,
                 target=self._target,
                 conditional="If-None-Match" in request.headers,
+                keys=request.kind.keys,
             ) from None
         return answer
 

@@ -38,6 +38,7 @@ class S3Writer:
         self._settings = settings
         self._target = target
         self._key = target.key
+        self._headers = target.kind.headers(settings.object_headers())
         self._cancellation = target.cancellation
         self._pending: list[Chunk] = []
         self._pending_bytes = 0
@@ -120,8 +121,8 @@ class S3Writer:
 
     def _put(self, body: Body, failures: list[RequestFailedError]) -> str:
         """Store all in one request; return its entity tag."""
-        headers = {**self._settings.object_headers(), **self._target.condition}
-        request = Request("PutObject", "PUT", self._key, headers=headers, body=body)
+        headers = {**self._headers, **self._target.condition}
+        request = Request("PutObject", "PUT", self._key, headers=headers, body=body, kind=self._target.kind)
         try:
             answer = self._client.send(request, self._cancellation, failures)
         except (StoreError, ObjectCancelledError) as error:
@@ -142,7 +143,7 @@ class S3Writer:
             self._client,
             self._pool,
             self._target,
-            self._settings.object_headers(),
+            self._headers,
             first_part_bytes=self._settings.part_size_bytes,
         )
 

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_TABLES: Final = 10_000
+"""More tables end a Write: each takes 10 to 30 KiB as long as the Write lives, whether it has rows or not."""
+
 _BATCHES_AT_ONCE: Final = 256
 
 
@@ -286,9 +289,11 @@ class StreamWriter:
     def _table(self, name: str, schema: pa.Schema | None = None) -> TableWriter:
         if not name:
             raise ProtocolError("a record's schema does not say its table: metadata cq:table_name is missing")
+        writer = self._tables.get(name)
+        if writer is None and len(self._tables) >= MOST_TABLES:
+            raise ProtocolError(f"one Write has more than {MOST_TABLES:,} tables: sync fewer of them at a time")
         if schema is not None:
             self._schemas[name] = schema
-        writer = self._tables.get(name)
         if writer is None:
             writer = self._tables[name] = TableWriter(name, self._context, self._gate, self)
             self.summary.table(name)

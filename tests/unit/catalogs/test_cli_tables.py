@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
@@ -126,11 +127,11 @@ def test_three_sources_say_the_same(tmp_path: Path) -> None:
 def test_object_that_is_no_parquet() -> None:
     """An object of another format does not know its columns, and the error says so."""
     with pytest.raises(SpecError, match="--object: is not a Parquet object"):
-        described_object(spec_of(), b"{}")
+        described_object(spec_of(), io.BytesIO(b"{}"))
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"a": [1]}), sink)
     with pytest.raises(SpecError, match="cq:table_name"):
-        described_object(spec_of(), sink.getvalue().to_pybytes())
+        described_object(spec_of(), io.BytesIO(sink.getvalue()))
 
 
 def test_wrong_calls(tmp_path: Path) -> None:

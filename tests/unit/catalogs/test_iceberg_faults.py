@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import (
     CommitFailedException,
     CommitStateUnknownException,
@@ -18,64 +19,22 @@ from pyiceberg.exceptions import (
 )
 
 from cloudquery_s3.catalogs.iceberg.commit import ATTEMPTS, WRITE_ID
-from cloudquery_s3.committed import DeleteStale
+from cloudquery_s3.catalogs.iceberg.relations import children_first
+from cloudquery_s3.committed import DeleteRecord, DeleteStale
 from cloudquery_s3.errors import CatalogError
-from iceberg_lake import LakeFolder, catalog_properties, schema_of, sync_rows
+from faulty_catalog import PERMANENT, FaultyCatalog, faulty_lake
+from iceberg_lake import LakeFolder, schema_of, sync_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from cloudquery_s3.committed import Delete
-
-PERMANENT = 10_000
-
-
-class FaultyCatalog(SqlCatalog):
-    """A catalogue in SQLite whose calls fail as a test says: `call: (when, error, how often)`."""
-
-    faults: dict[str, tuple[str, Exception, int]] = {}  # noqa: RUF012 -- of the test that runs: pyiceberg makes catalogues
-    between: list[Callable[[], Any]] = []  # noqa: RUF012 -- what others do between a load and the commit
-
-    def load_table(self, identifier: Any) -> Any:
-        """See `Catalog`."""
-        return self._faulty("load_table", lambda: super(FaultyCatalog, self).load_table(identifier))
-
-    def commit_table(self, *arguments: Any, **named: Any) -> Any:
-        """See `Catalog`."""
-        while self.between:
-            self.between.pop()()
-        return self._faulty("commit_table", lambda: super(FaultyCatalog, self).commit_table(*arguments, **named))
-
-    def create_namespace(self, *arguments: Any, **named: Any) -> Any:
-        """See `Catalog`."""
-        return self._faulty(
-            "create_namespace", lambda: super(FaultyCatalog, self).create_namespace(*arguments, **named)
-        )
-
-    def _faulty(self, call: str, do: Callable[[], Any]) -> Any:
-        when, error, times = self.faults.get(call, ("", Exception(), 0))
-        if not times:
-            return do()
-        self.faults[call] = (when, error, times - 1)
-        if when == "after":
-            do()
-        raise error
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> LakeFolder:
     """A lake whose catalogue can fail."""
     return faulty_lake(tmp_path)
-
-
-def faulty_lake(folder: Path) -> LakeFolder:
-    """A lake whose catalogue can fail, and does not yet."""
-    FaultyCatalog.faults.clear()
-    FaultyCatalog.between.clear()
-    properties = catalog_properties(folder)
-    del properties["type"]
-    return LakeFolder(folder, {**properties, "py-catalog-impl": f"{__name__}.FaultyCatalog"})
 
 
 ERRORS = [
@@ -108,6 +67,16 @@ def test_a_fault_that_passes(
     assert len(of_write) == (2 if deletes and present else 1)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_namespace_that_fails_once(lake: LakeFolder, when: str, error: Exception) -> None:
+    """The namespace's creation may fail, or its answer be lost: the tables in it have their rows once all the same."""
+    FaultyCatalog.faults["create_namespace"] = (when, error, 1)
+    lake.publish(lake.put(sync_rows([1])), lake.put(sync_rows([2], schema=schema_of("u"))))
+    assert FaultyCatalog.faults["create_namespace"][2] == 0
+    assert (lake.column(), lake.column(table="u")) == ([1], [2])
+
+
 @pytest.mark.parametrize("present", [False, True], ids=["new table", "table"])
 @pytest.mark.parametrize("error", [*ERRORS, ForbiddenError("no")], ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("call", ["load_table", "commit_table"])
@@ -133,6 +102,40 @@ def test_one_table_of_several(lake: LakeFolder) -> None:
     with pytest.raises(CatalogError, match=r"60 of 60 tables .* and 55 more, see the log") as raised:
         lake.publish(*records)
     assert len(str(raised.value)) < 4096
+
+
+def test_parents_stay_where_their_children_do(lake: LakeFolder) -> None:
+    """Rows below others go first; where they cannot, their parents stay, and the next wish finds all of them."""
+    texts = (pa.field("_cq_id", pa.string()), pa.field("_cq_parent_id", pa.string()))
+    tables = ("a_parent", "child", "other")
+    for table in tables:
+        ids = {"_cq_id": f"id of {table}", "_cq_parent_id": "id of a_parent"}
+        lake.publish(lake.put(sync_rows([1], schema=schema_of(table, *texts), **ids)))
+    wish = DeleteRecord("a_parent", (), (("child", "a_parent"),))
+    FaultyCatalog.of_tables["child"] = ForbiddenError("no")
+    records = [lake.put(sync_rows([2], schema=schema_of(table, *texts))) for table in ("a_parent", "other")]
+    said = rf"table a_parent: no commit to Iceberg, since that to child failed.*{records[0].key}"
+    with pytest.raises(CatalogError, match=said):
+        lake.publish(*records, deletes=[wish])
+    assert [lake.column(table=table) for table in tables] == [[1], [1], [1, 2]]
+    FaultyCatalog.of_tables.clear()
+    FaultyCatalog.committed.clear()
+    lake.publish(records[0], deletes=[wish])
+    assert [lake.column(table=table) for table in tables] == [[2], [], [1, 2]]
+    assert FaultyCatalog.committed == ["child", "a_parent"]
+
+
+PAIRS = st.lists(st.tuples(*[st.sampled_from("abcd")] * 2), max_size=8)
+
+
+@given(PAIRS)
+def test_no_table_waits_for_itself(pairs: list[tuple[str, str]]) -> None:
+    """Whatever is said to be below what, the tables can be put in an order; what contradicts nothing earlier holds."""
+    first = children_first(pairs)
+    order = list(TopologicalSorter(first).static_order())
+    assert all(order.index(child) < order.index(parent) for parent, children in first.items() for child in children)
+    if pairs and pairs[0][0] != pairs[0][1]:
+        assert pairs[0][0] in first[pairs[0][1]]
 
 
 def test_no_secret_in_an_error(tmp_path: Path) -> None:

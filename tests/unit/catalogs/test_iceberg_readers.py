@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 
 from cloudquery_s3.committed import DeleteStale
+from iceberg_engines import by_duckdb, by_spark
 from iceberg_lake import LakeFolder, schema_of, sync_rows
 from rest_catalog_server import rest_catalog
-from s3_servers import moto_server
+from s3_servers import Bucket, moto_server
 from specs import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from cloudquery_s3.committed import CommittedObject
     from s3_servers import S3Server
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-TOOLS = Path(__file__).parents[3] / ".tools"
 WIDE = schema_of("t", pa.field("v", pa.string()), pa.field("l", pa.list_(pa.struct([("x", pa.int64())]))))
 EXPECTED = [[2, None], [10, None], [20, "new"]]
 
@@ -81,78 +76,15 @@ def lake(server: S3Server, tmp_path: Path) -> Iterator[BucketLake]:
         yield lake
 
 
-def run(program: str, **environment: str) -> Any:
-    """Run a program in a process of its own; what it printed last, as JSON."""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-        env={**os.environ, **environment},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def test_duckdb(lake: BucketLake) -> None:
     """DuckDB reads the rows that are there, and NULL for a column that a file lacks."""
-    home = os.environ.get("DUCKDB_WITH_ICEBERG") or str(TOOLS / "duckdb-iceberg")
-    if not Path(home).is_dir():
-        pytest.skip("there is no DuckDB with its Iceberg extension: run `make duckdb-iceberg`")
-    metadata = f"{lake.folder}/table.metadata.json"
-    Path(metadata).write_text(lake.table().metadata.model_dump_json(), encoding="utf-8")
-    lake.server.client().upload_file(metadata, lake.bucket, "table.metadata.json")
-    endpoint = lake.server.endpoint.removeprefix("http://")
-    found = run(
-        f"""
-import json, duckdb
-from duckdb_extensions import import_extension
-for name in ("avro", "httpfs", "iceberg"):
-    import_extension(name)
-connection = duckdb.connect()
-for name in ("httpfs", "avro", "iceberg"):
-    connection.load_extension(name)
-connection.execute('''CREATE SECRET (TYPE s3, KEY_ID '{lake.server.access_key}', SECRET '{lake.server.secret_key}',
-    ENDPOINT '{endpoint}', URL_STYLE 'path', USE_SSL false)''')
-table = "iceberg_scan('s3://{lake.bucket}/table.metadata.json')"
-print(json.dumps(connection.sql("FROM " + table).select("n, v").order("n").fetchall()))
-""",
-        PYTHONPATH=home,
-    )
-    assert found == EXPECTED
+    assert by_duckdb(Bucket(lake.server, lake.bucket), lake.table(), "n, v") == EXPECTED
 
 
 def test_spark(lake: BucketLake) -> None:
     """Spark reads the same, by the catalogue."""
-    pytest.importorskip("pyspark", reason="Spark is not installed: run `make readers`")
-    jars = sorted((TOOLS / "spark-iceberg").glob("*.jar"))
-    if not jars or (shutil.which("java") is None and "JAVA_HOME" not in os.environ):
-        pytest.skip("there is no Iceberg for Spark: run `make spark-iceberg` (needs Java and Maven)")
-    catalog = {
-        "type": "rest",
-        "uri": lake.catalog["uri"],
-        "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-        "s3.endpoint": lake.server.endpoint,
-        "s3.path-style-access": "true",
-        "client.region": "us-east-1",
-    }
-    settings = {f"spark.sql.catalog.lake.{name}": value for name, value in catalog.items()}
-    found = run(
-        f"""
-import json
-from pyspark.sql import SparkSession
-builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-builder = builder.config("spark.jars", {",".join(map(str, jars))!r}).config("spark.sql.session.timeZone", "UTC")
-builder = builder.config("spark.sql.catalog.lake", "org.apache.iceberg.spark.SparkCatalog")
-for name, value in {settings!r}.items():
-    builder = builder.config(name, value)
-spark = builder.getOrCreate()
-rows = spark.table("lake.cloudquery.t").orderBy("n").select("n", "v").collect()
-print(json.dumps([list(row) for row in rows]))
-"""
-    )
-    assert found == EXPECTED
+    bucket = Bucket(lake.server, lake.bucket)
+    assert by_spark(bucket, lake.catalog["uri"], "cloudquery.t", "n, v") == EXPECTED
 
 
 def test_trino(lake: BucketLake, trino: Trino) -> None:

@@ -24,6 +24,7 @@ from cloudquery_s3.formats.encoder import UnwritableError
 from cloudquery_s3.formats.json_lines import JsonLines
 from cloudquery_s3.formats.parquet import Parquet
 from cloudquery_s3.stores.memory import MemoryStore
+from cloudquery_s3.writer import stream_writer
 from streams import content, stream, values
 
 
@@ -67,6 +68,27 @@ def test_an_insert_may_hold_several_batches() -> None:
 
     asyncio.run(scenario())
     assert content(store) == {"a/0": [1, 2]}
+
+
+@pytest.mark.parametrize("has_rows", [True, False], ids=["rows", "a migrate message"])
+def test_more_tables_than_may_be(monkeypatch: pytest.MonkeyPatch, has_rows: bool) -> None:
+    """A table too many is refused, by rows or without; those that are known take more rows."""
+    monkeypatch.setattr(stream_writer, "MOST_TABLES", 2)
+    store = MemoryStore()
+
+    async def scenario() -> None:
+        with stream(store, max_rows=1) as writer:
+            for table in ("a", "b", "a"):
+                writer.insert(values(table, 1))
+            take, payload = (
+                (writer.insert, values("c", 1)) if has_rows else (writer.migrate, rows.ipc(rows.schema("c")))
+            )
+            with pytest.raises(ProtocolError, match="more than 2 tables: sync fewer"):
+                take(payload)
+            await writer.finish()
+
+    asyncio.run(scenario())
+    assert [len(made) for made in content(store).values()] == [1, 1, 1]
 
 
 def test_an_object_ends_when_its_first_row_is_too_old() -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from cloudquery_s3.catalogs.ddl.dialect import MANIFESTS, Dialect
+from cloudquery_s3.catalogs.ddl.dialect import MANIFESTS
 from cloudquery_s3.catalogs.ddl.projection import projection_properties
+from cloudquery_s3.catalogs.ddl.trino_queries import TrinoQueries
 from cloudquery_s3.catalogs.ddl.types import HIVE_MISREADS, TypeTable
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ SERDES: Final = {
 }
 
 
-class Athena(Dialect):
+class Athena(TrinoQueries):
     """Tables over the objects; nothing is loaded, and no partition is ever added."""
 
     name = "athena"
@@ -90,23 +91,6 @@ class Athena(Dialect):
                 f"ROW FORMAT SERDE '{SERDES['json']}'\nLOCATION {self.text(self.around.manifests)}"
             )
         ]
-
-    def complete_syncs(self) -> str:
-        """Return a query of the manifests."""
-        return (
-            f"SELECT DISTINCT source, {self.moment('moment')} AS sync_time\n"
-            f"FROM {self.qualified(MANIFESTS)}\n"
-            "CROSS JOIN UNNEST(sources) AS a(source)\nCROSS JOIN UNNEST(sync_times) AS b(moment)\n"
-            "WHERE status = 'complete'"
-        )
-
-    def moment(self, text: str) -> str:
-        """Return Trino's reading of ISO 8601, as a timestamp in UTC without a zone."""
-        return f"CAST(from_iso8601_timestamp({text}) AT TIME ZONE 'UTC' AS timestamp(3))"
-
-    def same_moment(self, row: str, sync: str) -> str:
-        """Return the condition for two moments that may have been cut or rounded to milliseconds."""
-        return f"abs(date_diff('millisecond', {row}, {sync})) <= 1"
 
     def type_of(self, data_type: pa.DataType, table: Table) -> str | None:
         """Return the type: of CSV, whose reader knows no other, a text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,14 +29,15 @@ def described(spec: Spec, schema: pa.Schema) -> Table:
     return _described(spec, schema, file_schema(spec, schema))
 
 
-def described_object(spec: Spec, data: bytes) -> Table:
-    """Return the description of the table that a Parquet object is of.
+def described_object(spec: Spec, file: BinaryIO) -> Table:
+    """Return the description of the table that a Parquet object is of; reads its footer alone.
 
     Raises:
         SpecError: it is not Parquet, or does not say its table.
+        StoreError: it could not be read.
     """
     try:
-        footer = pq.read_metadata(pa.BufferReader(data))
+        footer = pq.read_metadata(file)
     except (pa.ArrowException, OSError):
         raise SpecError("is not a Parquet object: only those know their columns", field="--object") from None
     return described_footer(spec, footer)

@@ -1,6 +1,6 @@
 """The AWS Glue Data Catalog, which Athena, Redshift Spectrum, EMR and Trino read: input for `aws glue create-table`.
 
-Source: AWS Glue's API, "TableInput"; the types are Hive's.
+Source: AWS Glue's API, "TableInput"; the types are Athena's, which reads this catalogue.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from cloudquery_s3.catalogs.ddl.athena import SERDES, csv_serde_properties, file_properties, folder_type
+from cloudquery_s3.catalogs.ddl.athena import SERDES, TYPES, csv_serde_properties, file_properties, folder_type
 from cloudquery_s3.catalogs.ddl.dialect import Dialect
 from cloudquery_s3.catalogs.ddl.projection import projection_properties
-from cloudquery_s3.catalogs.ddl.types import HIVE_MISREADS, TypeTable
+from cloudquery_s3.catalogs.ddl.types import HIVE_MISREADS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,37 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cloudquery_s3.catalogs.ddl.table import Table
-
-TYPES: Final = TypeTable(
-    names={
-        "bool": "boolean",
-        "int8": "tinyint",
-        "int16": "smallint",
-        "int32": "int",
-        "int64": "bigint",
-        "uint8": "smallint",
-        "uint16": "int",
-        "uint32": "bigint",
-        "uint64": "decimal(20,0)",
-        "float32": "float",
-        "float64": "double",
-        "string": "string",
-        "binary": "binary",
-        "date32[day]": "date",
-        "date64[ms]": "date",
-        "time32[ms]": "int",
-        "time64[us]": "bigint",
-        "time64[ns]": "bigint",
-        "timestamp[s]": "timestamp",
-        "timestamp[ms]": "timestamp",
-        "timestamp[us]": "timestamp",
-        "timestamptz[s]": "timestamp",
-        "timestamptz[ms]": "timestamp",
-        "timestamptz[us]": "timestamp",
-        "null": "string",
-    },
-    struct="struct<{fields}>",
-)
 
 MAX_COMMENT: Final = 255
 """The longest comment of a column that Glue takes."""

@@ -78,6 +78,7 @@ class TableChange:
         deletes: rows that go.
         of_parents: rows that go with their parents.
         keys: the primary key by which rows replace older ones; empty where they are added.
+        after: tables that are committed to first: this change is not made where a commit to one of them fails.
     """
 
     table: str
@@ -87,6 +88,14 @@ class TableChange:
     deletes: Sequence[Delete] = ()
     of_parents: Sequence[BooleanExpression] = ()
     keys: tuple[str, ...] = ()
+    after: frozenset[str] = frozenset()
+
+    @property
+    def in_words(self) -> str:
+        """The objects, as an error names them: the first few."""
+        urls = [file.url for file in self.files]
+        more = f" and {len(urls) - _MOST_FILES_IN_ERROR} more" if len(urls) > _MOST_FILES_IN_ERROR else ""
+        return f" (objects {', '.join(urls[:_MOST_FILES_IN_ERROR])}{more})" if urls else ""
 
 
 @dataclass(slots=True)
@@ -187,12 +196,9 @@ class Committer:
     def _failure(self, change: TableChange, error: Exception) -> PluginError:
         if isinstance(error, TableError):
             return error
-        keys = [file.url for file in change.files]
-        more = f" and {len(keys) - _MOST_FILES_IN_ERROR} more" if len(keys) > _MOST_FILES_IN_ERROR else ""
         lost = "" if isinstance(error, (*_CONFLICTS, *_FINAL)) else "; whether it was made is not known"
-        objects = f" (objects {', '.join(keys[:_MOST_FILES_IN_ERROR])}{more})" if keys else ""
         return CatalogError(
-            f"table {change.table}: the commit to Iceberg failed: {self.lake.words(error)}{lost}{objects}"
+            f"table {change.table}: the commit to Iceberg failed: {self.lake.words(error)}{lost}{change.in_words}"
         )
 
 

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cloudquery_s3.catalogs.iceberg.commit import SOURCE, SYNC_ID, WRITE_ID, Committer, TableChange
 from cloudquery_s3.catalogs.iceberg.files import StoredFile
-from cloudquery_s3.catalogs.iceberg.relations import of_children
+from cloudquery_s3.catalogs.iceberg.relations import children_first, of_children
 from cloudquery_s3.committed import DeleteRecord, DeleteStale
 from cloudquery_s3.errors import CatalogError, PluginError
 from cloudquery_s3.scope import Workers
@@ -18,6 +19,7 @@ from cloudquery_s3.table import primary_key, table_comment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
@@ -81,25 +83,56 @@ class IcebergPublisher:
                 log.warning("nothing of this Write becomes rows of Iceberg tables, since it has not succeeded")
             return
         pool = Workers(AT_ONCE, thread_name_prefix="iceberg")
-        loop = asyncio.get_running_loop()
         try:
-            changes = await loop.run_in_executor(pool, self._changes, end)
-            failures = await asyncio.gather(*(loop.run_in_executor(pool, self._commit, change) for change in changes))
+            changes = await asyncio.get_running_loop().run_in_executor(pool, self._changes, end)
+            failures = await self._commit_all(changes, pool)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # a commit that is under way when a client cancels ends
         self._raise_any([failure for failure in failures if failure is not None], len(changes))
 
+    async def _commit_all(self, changes: Sequence[TableChange], pool: Executor) -> list[PluginError | None]:
+        """Make each change once those are made that it comes after."""
+        commits: dict[str, asyncio.Task[PluginError | None]] = {}
+
+        async def commit(change: TableChange) -> PluginError | None:
+            for table in change.after:
+                if await commits[table] is not None:
+                    return self._given_up(change, table)
+            return await asyncio.get_running_loop().run_in_executor(pool, self._commit, change)
+
+        commits |= {change.table: asyncio.create_task(commit(change)) for change in changes}
+        return await asyncio.gather(*commits.values())
+
+    @staticmethod
+    def _given_up(change: TableChange, child: str) -> PluginError:
+        error = CatalogError(
+            f"table {change.table}: no commit to Iceberg, since that to {child} failed, where rows go with its own"
+            f"{change.in_words}"
+        )
+        log.error("%s", error, extra={"table": change.table})
+        return error
+
     def _changes(self, end: WriteEnd) -> list[TableChange]:
         deletes: defaultdict[str, list[Delete]] = defaultdict(list)
         of_parents: defaultdict[str, list[BooleanExpression]] = defaultdict(list)
+        below: list[tuple[str, str]] = []
         for delete in end.deletes:
             deletes[delete.table].append(delete)
             if isinstance(delete, DeleteRecord) and delete.relations:
-                for child, meant in self._children(delete):
+                for child, parent, meant in self._children(delete):
                     of_parents[child].append(meant)
+                    below.append((child, parent))
         tables = sorted({*self._files, *deletes, *of_parents})
         self._require_names_apart(tables)
-        return [self._change(table, end.schemas.get(table), deletes[table], of_parents[table]) for table in tables]
+        first = children_first(below)
+        return [
+            replace(
+                self._change(table, end.schemas.get(table), deletes[table]),
+                of_parents=of_parents[table],
+                after=first.get(table, frozenset()),
+            )
+            for table in tables
+        ]
 
     def _require_names_apart(self, tables: Sequence[str]) -> None:
         owners: dict[tuple[str, ...], str] = {}
@@ -110,7 +143,7 @@ class IcebergPublisher:
                     f"tables {owner} and {table} would be one Iceberg table: write {{{{TABLE}}}} in 'iceberg.table'"
                 )
 
-    def _children(self, delete: DeleteRecord) -> list[tuple[str, BooleanExpression]]:
+    def _children(self, delete: DeleteRecord) -> list[tuple[str, str, BooleanExpression]]:
         try:
             return list(of_children(self._lake, delete))
         except PluginError:
@@ -119,13 +152,7 @@ class IcebergPublisher:
             what = self._lake.words(error)
             raise CatalogError(f"the rows below {delete.table} that go with it cannot be found: {what}") from None
 
-    def _change(
-        self,
-        table: str,
-        schema: pa.Schema | None,
-        deletes: Sequence[Delete],
-        of_parents: Sequence[BooleanExpression],
-    ) -> TableChange:
+    def _change(self, table: str, schema: pa.Schema | None, deletes: Sequence[Delete]) -> TableChange:
         stale = any(isinstance(delete, DeleteStale) for delete in deletes)
         return TableChange(
             table=table,
@@ -133,7 +160,6 @@ class IcebergPublisher:
             columns=[columns for _, columns in self._schemas[table].values()],
             files=self._files[table],
             deletes=deletes,
-            of_parents=of_parents,
             keys=primary_key(schema) if schema is not None and not stale else (),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from pyiceberg.expressions import In
@@ -10,7 +11,7 @@ from cloudquery_s3.catalogs.iceberg.deletes import predicate
 from cloudquery_s3.errors import TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pyiceberg.expressions import BooleanExpression
 
@@ -24,8 +25,8 @@ _ID: Final = "_cq_id"
 _PARENT_ID: Final = "_cq_parent_id"
 
 
-def of_children(lake: Lake, delete: DeleteRecord) -> Iterator[tuple[str, BooleanExpression]]:
-    """Yield each table below that of the wish, and which of its rows go: those whose parents go.
+def of_children(lake: Lake, delete: DeleteRecord) -> Iterator[tuple[str, str, BooleanExpression]]:
+    """Yield each table below that of the wish, its parent, and which of its rows go: those whose parents go.
 
     Reads the ids of the parents.
 
@@ -43,7 +44,27 @@ def of_children(lake: Lake, delete: DeleteRecord) -> Iterator[tuple[str, Boolean
             if child in going or (ids := _ids(lake, parent, going[parent])) is None:
                 continue
             going[child] = In(_PARENT_ID, ids)
-            yield child, going[child]
+            yield child, parent, going[child]
+
+
+def children_first(pairs: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[str]]:
+    """Return which tables have to be committed to before each: those below it.
+
+    A reader then never sees rows without their parents; and where a commit to a child fails, the parents are still
+    there to find its rows by, the next time. A pair that contradicts earlier ones is left out. Pure.
+
+    Args:
+        pairs: tables, each after one that is below it.
+    """
+    first: defaultdict[str, set[str]] = defaultdict(set)
+    for child, parent in pairs:
+        if not _waits(first, child, parent):
+            first[parent].add(child)
+    return {parent: frozenset(children) for parent, children in first.items()}
+
+
+def _waits(first: Mapping[str, set[str]], table: str, other: str) -> bool:
+    return table == other or any(_waits(first, child, other) for child in first.get(table, ()))
 
 
 def _ids(lake: Lake, table: str, meant: BooleanExpression) -> list[str] | None:
