@@ -163,7 +163,7 @@ def test_a_wrong_clock_goes_by_the_stores(wire: WireServer, hours: int) -> None:
     signed = [dt.datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%S%z") for request in wire.requests]
     assert abs(signed[0] - now) > dt.timedelta(minutes=50)
     assert all(abs(time - now) < dt.timedelta(minutes=5) for time in signed[1:])
-    assert "this machine's clock is wrong: requests are signed by the store's" in [log["event"] for log in logs]
+    assert "this machine's clock is wrong: requests are signed by the server's" in [log["event"] for log in logs]
 
 
 @pytest.mark.parametrize("code", ["RequestTimeTooSkewed", "SignatureDoesNotMatch"])

@@ -54,17 +54,28 @@ class Snapshot:
 def snapshot(found: Credentials) -> Snapshot:
     """Return what a search has found; fetches it where that is still to be done.
 
+    Credentials that are fetched and have ended by this machine's clock are taken: the store decides by its own.
+
     Raises:
         CredentialsError: a key or token holds a line break or a blank, which no header may.
     """
     settle(found)
-    keys = found.get_frozen_credentials()
+    try:
+        keys = found.get_frozen_credentials()
+    except RuntimeError:
+        keys = _fetched(found)
     for name, value in zip(_PARTS, keys, strict=False):
         if value and _UNPRINTABLE.search(value):
             raise CredentialsError(
                 f"the {name} holds a line break or a blank: remove it", operation="GetCredentials", key=name
             )
     return Snapshot(keys, getattr(found, "_expiry_time", None))
+
+
+def _fetched(found: Any) -> ReadOnlyCredentials:
+    """Return credentials that were just fetched, and which botocore takes for ended."""
+    keys: ReadOnlyCredentials = found._frozen_credentials  # noqa: SLF001 - it gives them in no other way
+    return keys
 
 
 def settle(found: Credentials) -> None:

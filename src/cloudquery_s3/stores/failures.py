@@ -18,9 +18,6 @@ UNREACHED_CODES: Final = frozenset({NOT_TRUSTED, WRONG_NAME, NO_TLS, PROXY, UNRE
 EXPIRED_CODES: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
 """Answers to credentials that have ended; fresh ones may do."""
 
-SKEW_CODES: Final = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "SignatureDoesNotMatch"})
-"""Answers that a wrong clock may have caused; the server's own `Date` tells."""
-
 _TRANSIENT_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _UNSURE_STATUS: Final = frozenset({500, 502, 504})
 """Answers of a server that broke while it worked, or of a gateway that heard nothing from it; 503 is a refusal."""

@@ -11,6 +11,7 @@ from botocore.exceptions import NoCredentialsError
 from cloudquery_s3.stores.aws_configuration import aws_configuration, profile_name
 from cloudquery_s3.stores.credential_chain import credential_chain
 from cloudquery_s3.stores.credentials import CredentialSource, settle, snapshot
+from cloudquery_s3.stores.signature import sign_by
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -33,6 +34,7 @@ def credential_source(
 
     def load() -> Snapshot:
         aws = aws_configuration(settings, makes_clients=True)
+        sign_by(clock, aws)
         found = credential_chain(aws, transport).load_credentials()
         if found is None:
             raise NoCredentialsError

@@ -57,6 +57,21 @@ def source(of: object) -> str:
             "requests would be signed for this machine's clock: see signature.py",
         ),
         (
+            auth.SigV4Auth,
+            "_modify_request_before_signing",
+            "STS and Glue would be asked for this machine's time: see signature.py",
+        ),
+        (
+            credentials.RefreshableCredentials,
+            "_frozen_credentials",
+            "credentials would be refused that have ended by a wrong clock: see credentials.py",
+        ),
+        (
+            endpoint.Endpoint,
+            "needs-retry",
+            "STS and Glue would not be asked again at their own time: see signature.py",
+        ),
+        (
             endpoint.Endpoint,
             "before-send",
             "STS would not go through our proxies and authorities: see credential_chain.py",
@@ -77,6 +92,7 @@ def test_a_private_name_is_still_there(where: type, name: str, used_for: str) ->
         (credentials, "AssumeRoleCredentialFetcher", "roles.py"),
         (configprovider, "ConfiguredEndpointProvider", "endpoint.py"),
         (httpsession, "DEFAULT_CA_BUNDLE", "trust.py"),
+        (auth, "AUTH_TYPE_MAPS", "signature.py"),
     ],
 )
 def test_an_undocumented_name_is_still_there(where: object, name: str, used_for: str) -> None:
