@@ -115,10 +115,11 @@ def _valid(array: pa.Array) -> npt.NDArray[np.bool_]:
         return _valid(array.storage)
     if pa.types.is_run_end_encoded(kind):
         rows = np.arange(array.offset, array.offset + len(array))
-        return _valid(array.values)[np.searchsorted(array.run_ends.to_numpy(), rows, side="right")]
+        found: npt.NDArray[np.bool_] = _valid(array.values)[np.searchsorted(array.run_ends.to_numpy(), rows, "right")]
+        return found
     valid: npt.NDArray[np.bool_] = array.is_valid().to_numpy(zero_copy_only=False)
     if pa.types.is_dictionary(kind) and len(array.dictionary):
-        return valid & _valid(array.dictionary)[array.indices.fill_null(0).to_numpy()]
+        valid = valid & _valid(array.dictionary)[array.indices.fill_null(0).to_numpy()]
     return valid
 
 
