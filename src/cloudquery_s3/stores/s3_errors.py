@@ -69,6 +69,7 @@ _ADVICE_WITH_BUCKET_IN_HOST: Final[Mapping[str, str]] = {
     WRONG_NAME: f"{_PATH_STYLE}, or correct `endpoint`",
 }
 _ADVICE_WITHOUT_CODE: Final[Mapping[int, str]] = {
+    **dict.fromkeys(_REDIRECTS, "write the address that it leads to into `endpoint`, or check `endpoint` and `region`"),
     400: "check the scheme and the port of `endpoint`",
     403: "allow s3:PutObject on the keys of `path`, or ask who runs the proxy or firewall on the way",
     404: f"check `endpoint` and `bucket`, or {_PATH_STYLE}",
