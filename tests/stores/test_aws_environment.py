@@ -121,6 +121,57 @@ def test_half_a_key_is_passed_over(s3: WireServer, config: Path, monkeypatch: py
     assert signer(s3) == "AKIDFILE"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "garbage"),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "x"),
+        ("AWS_CREDENTIAL_EXPIRATION", "x"),
+        ("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "garbage"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere"),
+        ("AWS_ROLE_ARN", "x"),
+    ],
+)
+@pytest.mark.parametrize("role", [None, AssumedRole(ROLE_ARN, "nightly")])
+def test_what_is_said_of_other_sources_does_not_stop_who_has_keys(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str, role: AssumedRole | None
+) -> None:
+    """With keys in the environment nothing else is searched, so that nothing else can be wrong; nor do they end."""
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", wire.endpoint)
+    assert signer(wire, role=role) == ("AKIDROLE" if role else "AKIDEXAMPLE")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_RETRY_MODE", "bogus"),
+        ("AWS_DEFAULTS_MODE", "bogus"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "bogus"),
+        ("AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES", "-1"),
+        ("AWS_RESPONSE_CHECKSUM_VALIDATION", "bogus"),
+        ("AWS_ACCOUNT_ID_ENDPOINT_MODE", "bogus"),
+    ],
+)
+def test_a_setting_that_is_none_does_not_blame_credentials(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A variable that AWS's own clients refuse is an error of the configuration, which says what it holds."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SpecError, match=f"^AWS configuration: .*{value}.*: correct the environment variable"):
+        signer(wire, role=AssumedRole(ROLE_ARN, "nightly"))
+
+
+def test_older_names_of_keys_are_known(s3: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_ACCESS_KEY and AWS_SECRET_KEY are keys, too, where the newer names are not set."""
+    monkeypatch.setenv("AWS_ACCESS_KEY", "AKIDOLDER")
+    monkeypatch.setenv("AWS_SECRET_KEY", "secret")
+    assert signer(s3) == "AKIDOLDER"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDNEWER")
+    assert signer(s3) == "AKIDNEWER"
+
+
 @pytest.mark.parametrize("name", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
 @pytest.mark.parametrize("value", ["1", "yes", "on", "0"])
 def test_a_switch_is_true_or_false(wire: WireServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
