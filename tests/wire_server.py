@@ -35,9 +35,11 @@ class Recorded:
 
     @property
     def operation(self) -> str:
-        """The name that S3, STS or Glue has for it."""
+        """The name that S3, STS, Glue or the sign-in service has for it."""
         if self.body.startswith(b"Action=AssumeRole"):
             return "AssumeRole"
+        if urlsplit(self.target).path == "/v1/token":
+            return "CreateOAuth2Token"
         if "x-amz-target" in self.headers:
             return self.headers["x-amz-target"].rpartition(".")[2]
         query = parse_qs(urlsplit(self.target).query, keep_blank_values=True)

@@ -34,6 +34,10 @@ RENEWAL_MAX: Final = timedelta(minutes=15)
 
 _RENEWAL_SHARE: Final = 0.25
 _RENEWAL_AGAIN_MIN: Final = timedelta(seconds=10)
+_LOGIN: Final = "login"
+_CACHED_MIN_S: Final = 300
+"""How many seconds keys that `aws login` has cached must be good for. Source: botocore."""
+
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f]")
 _PARTS: Final = ("access key", "secret key", "session token")
 
@@ -79,10 +83,13 @@ def _fetched(found: Any) -> ReadOnlyCredentials:
 
 
 def settle(found: Credentials) -> None:
-    """Have credentials renew themselves when they have ended, and no earlier: this module decides about that."""
+    """Have credentials renew themselves when they have ended, and no earlier: this module decides about that.
+
+    But those of `aws login` come from a cache, however often they are searched: minutes before their end it is renewed.
+    """
     if isinstance(found, RefreshableCredentials):
         made: Any = found  # botocore makes it, and has no way to say this
-        made._advisory_refresh_timeout = 0  # noqa: SLF001 - as said
+        made._advisory_refresh_timeout = _CACHED_MIN_S if made.method == _LOGIN else 0  # noqa: SLF001 - as said
         made._mandatory_refresh_timeout = 0  # noqa: SLF001 - as said
 
 

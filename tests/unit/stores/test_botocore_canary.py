@@ -134,6 +134,11 @@ def test_the_signature_is_botocores(payload: str) -> None:
     assert signed["Authorization"].endswith(f"Signature={expected}"), "S3SigV4Auth has changed: see signature.py"
 
 
+def test_logins_have_their_name() -> None:
+    """Credentials of `aws login` call themselves `login`."""
+    assert credentials.LoginProvider.METHOD == "login", "they would not be renewed in time: see credentials.py"
+
+
 def test_a_handler_may_answer_for_botocore() -> None:
     """`before-send` still takes the answer that a handler returns."""
     assert "first_non_none_response" in source(endpoint.Endpoint), "before-send no longer takes answers"
