@@ -124,14 +124,15 @@ def runs(batches: list[pa.RecordBatch]) -> list[pa.Table]:
 def as_bytes(kind: pa.DataType) -> pa.DataType:
     """The type of the same memory layout that has bytes for every value."""
     types = pa.types
+    if types.is_map(kind):
+        return pa.map_(as_bytes(kind.key_type), as_bytes(kind.item_type))
     if types.is_large_list(kind):
         return pa.large_list(as_bytes(kind.value_type))
     if types.is_fixed_size_list(kind):
         return pa.list_(as_bytes(kind.value_type), kind.list_size)
-    if types.is_list(kind):
-        return pa.list_(as_bytes(kind.value_type))
-    if types.is_struct(kind):
-        return pa.struct([(str(number), as_bytes(field.type)) for number, field in enumerate(kind)])
+    if types.is_list(kind) or types.is_struct(kind):
+        children = [(str(number), as_bytes(kind.field(number).type)) for number in range(kind.num_fields)]
+        return pa.struct(children) if types.is_struct(kind) else pa.list_(children[0][1])
     if types.is_string(kind) or types.is_large_string(kind):
         return pa.binary() if types.is_string(kind) else pa.large_binary()
     plain = types.is_boolean(kind) or types.is_null(kind) or types.is_binary(kind) or types.is_large_binary(kind)
@@ -185,6 +186,7 @@ def random_schema(random: np.random.Generator) -> pa.Schema:
                 pa.list_(kind),
                 pa.large_list(kind),
                 pa.list_(kind, 2),
+                pa.map_(pa.string(), kind),
                 pa.struct([("a", kind), ("b", pa.string())]),
             ]
             kind = nests[int(random.integers(len(nests)))]

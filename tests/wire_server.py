@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import ssl
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,9 +35,13 @@ class Recorded:
 
     @property
     def operation(self) -> str:
-        """S3's or STS's name for it."""
+        """The name that S3, STS, Glue or the sign-in service has for it."""
         if self.body.startswith(b"Action=AssumeRole"):
             return "AssumeRole"
+        if urlsplit(self.target).path == "/v1/token":
+            return "CreateOAuth2Token"
+        if "x-amz-target" in self.headers:
+            return self.headers["x-amz-target"].rpartition(".")[2]
         query = parse_qs(urlsplit(self.target).query, keep_blank_values=True)
         if "uploadId" in query:
             return _UPLOAD_OPERATIONS[self.method]
@@ -67,6 +72,12 @@ def error(status: int, code: str, message: str = "said the store", **fields: str
     """Return S3's error document as an answer."""
     more = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
     return Reply(status, f"<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>".encode())
+
+
+def sts_error(status: int, code: str, message: str = "said STS") -> Reply:
+    """Return the error document of STS as an answer."""
+    inner = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Reply(status, f"<ErrorResponse>{inner}<RequestId>r</RequestId></ErrorResponse>".encode())
 
 
 def assumed_role(access_key: str, *, valid_s: float = 3600) -> Reply:
@@ -103,12 +114,14 @@ class WireServer:
         requests: all requests so far, in the order they arrived.
         answers: to the next requests of an operation, used up one by one; after them, and for others, `success`.
         before: called with each request when it is there whole, before it is answered.
+        ahead: how much its time, which each answer names, is ahead of this machine's.
     """
 
     endpoint: str
     requests: list[Recorded] = field(default_factory=list)
     answers: dict[str, list[Reply]] = field(default_factory=dict)
     before: Callable[[Recorded], None] = lambda _request: None
+    ahead: dt.timedelta = dt.timedelta()
 
     def of(self, operation: str) -> list[Recorded]:
         """Return the requests of one operation."""
@@ -176,6 +189,9 @@ def wire_server(tls: ssl.SSLContext | None = None) -> Iterator[WireServer]:
             _send(self, wire.reply(Recorded(self.command, self.path, headers, body)))
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the library's names
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string((timestamp or time.time()) + wire.ahead.total_seconds())
 
         def log_message(self, *_: object) -> None:
             pass

@@ -129,6 +129,19 @@ def test_what_is_no_such_file(plugin: client.Client, bucket: Bucket, options: di
         assert "secret" not in error.details()  # noqa: PT017 -- likewise
 
 
+@pytest.mark.parametrize("entry", [b"null", b'{"value":1}', b'{"key":null,"value":1}'])
+def test_a_map_without_a_key(plugin: client.Client, bucket: Bucket, entry: bytes) -> None:
+    """A map without a key, which Arrow ends the process over, is an error like any other, and the plugin lives on."""
+    bucket.server.client().put_object(Bucket=bucket.name, Key="t", Body=b'{"m":[%b]}\n' % entry)
+    plugin.init(spec(bucket, format="json"))
+    with pytest.raises(grpc.RpcError) as raised:
+        read(plugin, rows.schema("t", m=pa.map_(pa.string(), pa.int64())))
+    code, words = status(raised)
+    assert code is grpc.StatusCode.INTERNAL
+    assert "column m does not hold" in words
+    assert plugin.stub.GetName(pb.GetName.Request()).name == "s3"
+
+
 @pytest.mark.parametrize("options", FORMATS[:1] + FORMATS[2:3] + FORMATS[4:], ids=["csv", "json", "parquet"])
 def test_a_column_that_is_new(plugin: client.Client, bucket: Bucket, options: dict[str, Any]) -> None:
     """Columns are found by name: one that the object does not have is NULL, and an error where NULL is not allowed."""

@@ -63,6 +63,34 @@ def test_what_is_not_an_answer_of_s3s_is_no_success(
         put(make_store(wire), size_bytes)
 
 
+PAGES = [b"<!DOCTYPE html><html><body>Welcome<br></body></html>", b"<html/>", b'{"status": "ok"}', b"OK\n"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("operation", "size_bytes"), [("PutObject", 1), ("UploadPart", 6 * MIB)])
+def test_a_page_with_an_entity_tag_is_no_answer(wire: WireServer, operation: str, size_bytes: int, page: bytes) -> None:
+    """A web server that gives its pages entity tags, as many do, has stored nothing."""
+    wire.answers[operation] = [Reply(200, page, headers={"ETag": 'W/"2c-18f"'})] * 9
+    with pytest.raises(StoreUnavailableError, match=r"not what S3 answers .*correct `endpoint`"):
+        put(make_store(wire), size_bytes)
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"<PutObjectResult/>"])
+def test_a_store_may_say_more_than_an_entity_tag(wire: WireServer, body: bytes) -> None:
+    """Blanks and documents beside the entity tag are no harm."""
+    wire.answers["PutObject"] = [Reply(200, body, headers={"ETag": '"e"'})]
+    assert put(make_store(wire)).retries == 0
+
+
+@pytest.mark.parametrize("failure", [error(403, "AccessDenied", "x" * 100_000), error(403, "C" * 100_000)])
+def test_what_a_store_says_has_an_end(wire: WireServer, failure: Reply) -> None:
+    """An error document of any size makes an error that can be read."""
+    wire.answers["PutObject"] = [failure]
+    with pytest.raises(StoreError) as caught:
+        put(make_store(wire))
+    assert len(str(caught.value)) < 2_500
+
+
 def test_the_test_write_finds_what_is_not_s3(wire: WireServer) -> None:
     """The test write, which `check --connect` does as well, fails where a web server answers everything."""
     wire.answers["PutObject"] = [HTML] * 9
@@ -130,6 +158,8 @@ def test_throttling_is_known_by_its_code(wire: WireServer, code: str) -> None:
         (Reply(404, b"<html>nothing here</html>"), StoreUnavailableError, "HTTP status 404.*check `endpoint`"),
         (Reply(404), StoreUnavailableError, "use_path_style"),
         (Reply(403, b"blocked"), StoreUnavailableError, "who runs the proxy or firewall"),
+        (Reply(302, headers={"Location": "/login"}), StoreUnavailableError, "the address that it leads to"),
+        (Reply(307), StoreUnavailableError, "check `endpoint` and `region`"),
         (Reply(407), StoreUnavailableError, "the proxy wants a user and a password.*HTTPS_PROXY"),
         (Reply(400, b"Client sent an HTTP request to an HTTPS server."), StoreUnavailableError, "the scheme"),
         (
@@ -163,7 +193,7 @@ def test_a_wrong_clock_goes_by_the_stores(wire: WireServer, hours: int) -> None:
     signed = [dt.datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%S%z") for request in wire.requests]
     assert abs(signed[0] - now) > dt.timedelta(minutes=50)
     assert all(abs(time - now) < dt.timedelta(minutes=5) for time in signed[1:])
-    assert "this machine's clock is wrong: requests are signed by the store's" in [log["event"] for log in logs]
+    assert "this machine's clock is wrong: requests are signed by the server's" in [log["event"] for log in logs]
 
 
 @pytest.mark.parametrize("code", ["RequestTimeTooSkewed", "SignatureDoesNotMatch"])

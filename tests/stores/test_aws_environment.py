@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
+import hashlib
+import importlib
+import json
 import sys
 import threading
 from contextlib import contextmanager
@@ -121,6 +126,57 @@ def test_half_a_key_is_passed_over(s3: WireServer, config: Path, monkeypatch: py
     assert signer(s3) == "AKIDFILE"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "garbage"),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "x"),
+        ("AWS_CREDENTIAL_EXPIRATION", "x"),
+        ("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "garbage"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere"),
+        ("AWS_ROLE_ARN", "x"),
+    ],
+)
+@pytest.mark.parametrize("role", [None, AssumedRole(ROLE_ARN, "nightly")])
+def test_what_is_said_of_other_sources_does_not_stop_who_has_keys(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str, role: AssumedRole | None
+) -> None:
+    """With keys in the environment nothing else is searched, so that nothing else can be wrong; nor do they end."""
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", wire.endpoint)
+    assert signer(wire, role=role) == ("AKIDROLE" if role else "AKIDEXAMPLE")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_RETRY_MODE", "bogus"),
+        ("AWS_DEFAULTS_MODE", "bogus"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "bogus"),
+        ("AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES", "-1"),
+        ("AWS_RESPONSE_CHECKSUM_VALIDATION", "bogus"),
+        ("AWS_ACCOUNT_ID_ENDPOINT_MODE", "bogus"),
+    ],
+)
+def test_a_setting_that_is_none_does_not_blame_credentials(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A variable that AWS's own clients refuse is an error of the configuration, which says what it holds."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SpecError, match=f"^AWS configuration: .*{value}.*: correct the environment variable"):
+        signer(wire, role=AssumedRole(ROLE_ARN, "nightly"))
+
+
+def test_older_names_of_keys_are_known(s3: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_ACCESS_KEY and AWS_SECRET_KEY are keys, too, where the newer names are not set."""
+    monkeypatch.setenv("AWS_ACCESS_KEY", "AKIDOLDER")
+    monkeypatch.setenv("AWS_SECRET_KEY", "secret")
+    assert signer(s3) == "AKIDOLDER"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDNEWER")
+    assert signer(s3) == "AKIDNEWER"
+
+
 @pytest.mark.parametrize("name", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
 @pytest.mark.parametrize("value", ["1", "yes", "on", "0"])
 def test_a_switch_is_true_or_false(wire: WireServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -163,6 +219,88 @@ def test_a_login_profile_names_its_extra(s3: WireServer, config: Path) -> None:
     config.write_text(profile("p", login_session="arn:aws:iam::123456789012:user/me"))
     with pytest.raises(CredentialsError, match=r"cloudquery-destination-s3\[login\]|log"):
         signer(s3, profile="p")
+
+
+LOGIN = "arn:aws:iam::123456789012:user/ann"
+
+
+class Login:
+    """What `aws login` leaves: a cache with keys for a while, and a token that gets others from the sign-in service."""
+
+    def __init__(self, folder: Path, s3: WireServer) -> None:
+        self._cache = folder / f"{hashlib.sha256(LOGIN.encode()).hexdigest()}.json"
+        self._s3 = s3
+
+    def cached(self, valid_s: float) -> None:
+        """Leave keys that are good for so many seconds."""
+        crypto = importlib.import_module("awscrt.crypto")
+        der = crypto.EC.new_generate(crypto.ECType.P_256).export_key(crypto.ECExportFormat.SEC1)
+        key = base64.b64encode(der).decode()
+        end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=valid_s)
+        token = {
+            "accessToken": {**self._keys("AKIDCACHED"), "accountId": "1", "expiresAt": f"{end:%Y-%m-%dT%H:%M:%SZ}"},
+            "refreshToken": "refresh",
+            "clientId": "client",
+            "dpopKey": f"-----BEGIN EC PRIVATE KEY-----\n{key}\n-----END EC PRIVATE KEY-----\n",
+        }
+        self._cache.write_text(json.dumps(token))
+
+    def answers(self, *access_keys: str) -> None:
+        """Have the sign-in service hand out these keys, one after the other, for a quarter of an hour."""
+        told = {"tokenType": "aws_sigv4", "expiresIn": 900, "refreshToken": "next"}
+        self._s3.answers["CreateOAuth2Token"] = [
+            Reply(200, json.dumps({"accessToken": self._keys(key), **told}).encode()) for key in access_keys
+        ]
+
+    @staticmethod
+    def _keys(access_key: str) -> dict[str, str]:
+        return {"accessKeyId": access_key, "secretAccessKey": "secret", "sessionToken": "token"}
+
+
+@pytest.fixture
+def login(tmp_path: Path, config: Path, s3: WireServer, monkeypatch: pytest.MonkeyPatch) -> Login:
+    """A profile of `aws login`; needs the extra."""
+    pytest.importorskip("awscrt", reason="the extra `login` is not installed")
+    config.write_text(profile("in", login_session=LOGIN))
+    monkeypatch.setenv("AWS_LOGIN_CACHE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SIGNIN", s3.endpoint)
+    return Login(tmp_path, s3)
+
+
+def test_a_login_is_used(s3: WireServer, login: Login) -> None:
+    """The keys that `aws login` has left sign requests, and nobody is asked for others."""
+    login.cached(valid_s=800)
+    assert signer(s3, profile="in") == "AKIDCACHED"
+    assert s3.operations == ["PutObject"]
+
+
+@pytest.mark.parametrize("valid_s", [-60, 120])
+def test_a_login_is_renewed(s3: WireServer, login: Login, valid_s: float) -> None:
+    """Keys that have ended, or nearly so, are replaced by the sign-in service's, which the next process has, too."""
+    login.cached(valid_s)
+    login.answers("AKIDRENEWED")
+    assert signer(s3, profile="in") == "AKIDRENEWED"
+    assert signer(s3, profile="in") == "AKIDRENEWED"
+    assert s3.operations == ["CreateOAuth2Token", "PutObject", "PutObject"]
+    (asked, *_) = s3.requests
+    assert json.loads(asked.body)["refreshToken"] == "refresh"
+    assert "dpop" in asked.headers
+
+
+def test_a_login_that_has_ended_says_so(s3: WireServer, login: Login) -> None:
+    """Where the sign-in service wants the person again, the error says `aws login`, and quotes no token."""
+    login.cached(valid_s=-60)
+    body = json.dumps({"error": "TOKEN_EXPIRED", "message": "no"}).encode()
+    s3.answers["CreateOAuth2Token"] = [Reply(403, body, headers={"x-amzn-ErrorType": "AccessDeniedException"})] * 9
+    with pytest.raises(CredentialsError, match="aws login") as caught:
+        signer(s3, profile="in")
+    assert "refresh" not in str(caught.value).replace("refreshed", "")
+
+
+def test_a_login_that_was_never_made_says_so(s3: WireServer, login: Login) -> None:  # noqa: ARG001 - a fixture
+    """A profile of `aws login` without its cache is an error that says `aws login`."""
+    with pytest.raises(CredentialsError, match="aws login"):
+        signer(s3, profile="in")
 
 
 @pytest.mark.parametrize("value", ["when_required", "WHEN_REQUIRED"])

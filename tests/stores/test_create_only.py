@@ -130,6 +130,18 @@ def test_a_conflict_is_tried_again(wire: WireServer, operation: str) -> None:
     assert put(make_store(wire.endpoint), SIZES[operation]).retries == 2
 
 
+@pytest.mark.parametrize("operation", SIZES)
+def test_a_conflict_that_stays_is_named(wire: WireServer, operation: str) -> None:
+    """A conflict that outlasts all attempts fails this key, says what to do, and leaves no upload."""
+    wire.answers[operation] = [error(409, "ConditionalRequestConflict")] * 9
+    with pytest.raises(StoreError, match="run the sync again") as caught:
+        put(make_store(wire.endpoint), SIZES[operation])
+    assert not isinstance(caught.value, StoreUnavailableError)
+    if operation == "CompleteMultipartUpload":
+        assert "no longer in memory" in str(caught.value)
+        assert wire.operations[-1] == "AbortMultipartUpload"
+
+
 @pytest.mark.parametrize("reply", [error(501, "NotImplemented"), error(400, "InvalidArgument"), Reply(400), Reply(501)])
 @pytest.mark.parametrize("operation", SIZES)
 def test_a_store_that_does_not_know_the_header_is_named(wire: WireServer, operation: str, reply: Reply) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 import logging
 import sys
 import threading
@@ -30,6 +31,7 @@ from wire_server import (
     assumed_role,
     error,
     self_signed,
+    sts_error,
     wire_server,
 )
 
@@ -220,3 +222,69 @@ def test_secrets_are_in_no_log_and_no_repr(wires: Wires) -> None:
         root.setLevel(logging.WARNING)
     seen = " ".join([stream.getvalue(), repr(logs), repr(vars(store)), repr(vars(store._client))])
     assert [secret for secret in ("role-secret", "example-secret", "role-token", "Signature=") if secret in seen] == []
+
+
+def skewed(hours: int) -> Clock:
+    """Return the clock of a machine that is wrong by hours."""
+    return Clock(lambda: dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours))
+
+
+def signed_at(requests: list[Recorded]) -> list[dt.datetime]:
+    """Return the times that requests are signed for."""
+    return [dt.datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%S%z") for request in requests]
+
+
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "RequestExpired", "InvalidSignatureException"])
+@pytest.mark.parametrize("hours", [-30, -1, 1, 30])
+def test_sts_corrects_a_wrong_clock(wires: Wires, code: str, hours: int) -> None:
+    """Where STS refuses this machine's time, its request is signed for the time of STS at once, and so is S3's then."""
+    wires.sts.answers["AssumeRole"] = [sts_error(403, code, "Signature expired")]
+    with capture_logs() as logs:
+        put(wires.store(clock=skewed(hours), max_attempts=1))
+    now = dt.datetime.now(dt.UTC)
+    first, second = signed_at(wires.sts.requests)
+    assert abs(first - now) > dt.timedelta(minutes=50)
+    assert abs(second - now) < dt.timedelta(minutes=5)
+    assert all(abs(time - now) < dt.timedelta(minutes=5) for time in signed_at(wires.s3.requests))
+    assert "this machine's clock is wrong: requests are signed by the server's" in [log["event"] for log in logs]
+
+
+def test_a_profiles_role_goes_by_the_same_clock(wires: Wires, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role that the AWS profile names is assumed at the time of STS, too."""
+    config = tmp_path / "config"
+    config.write_text(f"[profile lake]\nrole_arn = {ROLE.arn}\ncredential_source = Environment\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    wires.sts.answers["AssumeRole"] = [sts_error(403, "SignatureDoesNotMatch", "Signature not yet current")]
+    put(wires.store(clock=skewed(2), role=None, profile="lake", max_attempts=1))
+    now = dt.datetime.now(dt.UTC)
+    assert [abs(time - now) < dt.timedelta(minutes=5) for time in signed_at(wires.sts.requests)] == [False, True]
+
+
+def test_sts_is_not_blamed_on_a_right_clock(wires: Wires) -> None:
+    """A wrong secret key, which STS answers alike, is an error after one request."""
+    wires.sts.answers["AssumeRole"] = [sts_error(403, "SignatureDoesNotMatch")] * 9
+    with pytest.raises(CredentialsError, match="SignatureDoesNotMatch"):
+        wires.store()
+    assert wires.sts.operations == ["AssumeRole"]
+
+
+def test_an_sts_whose_own_time_changes_is_not_asked_without_end(wires: Wires) -> None:
+    """Each further attempt needs an answer that corrects the clock; a refusal that stays is an error."""
+    wires.sts.answers["AssumeRole"] = [sts_error(403, "RequestExpired")] * 9
+    with pytest.raises(CredentialsError):
+        wires.store(clock=skewed(5))
+    assert wires.sts.operations == ["AssumeRole"] * 2
+
+
+@pytest.mark.usefixtures("static_keys")
+def test_keys_that_have_ended_by_this_machines_clock_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether credentials have ended is the store's to say: a clock that runs fast refuses none that were just made."""
+    end = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)  # as a clock that is two hours fast sees keys for an hour
+    script, config = tmp_path / "keys.sh", tmp_path / "config"
+    keys = {"Version": 1, "AccessKeyId": "AKIDFAST", "SecretAccessKey": "s", "Expiration": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
+    script.write_text(f"echo '{json.dumps(keys)}'\n")
+    config.write_text(f"[profile own]\ncredential_process = sh {script}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    with wire_server() as s3:
+        put(S3Store(S3Settings(bucket="bkt", region=REGION, endpoint=s3.endpoint, profile="own"), NoPause()))
+    assert [key_id(request) for request in s3.requests] == ["AKIDFAST"]

@@ -19,7 +19,9 @@ from cloudquery_s3.catalogs.ddl.glue import Glue as GlueDialect
 from cloudquery_s3.catalogs.ddl.table import Surroundings
 from cloudquery_s3.errors import CatalogError, PluginError
 from cloudquery_s3.stores.aws_configuration import aws_session
+from cloudquery_s3.stores.clock import Clock
 from cloudquery_s3.stores.s3 import S3Store, settings_of
+from cloudquery_s3.stores.signature import sign_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -224,9 +226,12 @@ def _columns(columns: list[dict[str, Any]]) -> dict[str, str]:
 def _client(spec: Spec) -> Iterator[Any]:
     """Open a client that signs with the keys that the objects were put with."""
     settings = settings_of(spec, content_type="")
-    with closing(S3Store(settings)) as store:
+    clock = Clock()
+    with closing(S3Store(settings, clock=clock)) as store:
         keys = store.credentials.current(Cancellation())
-    client = aws_session(settings).create_client(
+    aws = aws_session(settings)
+    sign_by(clock, aws)
+    client = aws.create_client(
         "glue",
         region_name=spec.region,
         aws_access_key_id=keys.access_key,

@@ -47,6 +47,10 @@ class UnwritableError(ValueError):
     """Rows cannot be written in a format; the message names column and type, never what a cell holds."""
 
 
+class NullKeyError(ValueError):
+    """A map has NULL for a key, which no map may: Arrow ends the process that builds one."""
+
+
 class unwritable:  # noqa: N801 - used as a statement, like contextlib's
     """Turns whatever goes wrong into an UnwritableError about `what`; libraries' own texts may quote cells.
 
@@ -66,7 +70,8 @@ class unwritable:  # noqa: N801 - used as a statement, like contextlib's
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, UnwritableError):
-            raise UnwritableError(f"{self._what[:_LONGEST]} cannot be written ({type(error).__name__})") from None
+            why = "a map in it has NULL for a key" if isinstance(error, NullKeyError) else type(error).__name__
+            raise UnwritableError(f"{self._what[:_LONGEST]} cannot be written ({why})") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,7 @@ class _MergedBuffers:
         _require((lengths[list(shape.columns)] == [message.rows for message in messages]).all())
         _require((lengths[children] == lengths[arrays] * plan.ties).all())
         self._has_nulls = heads.null_counts > 0
+        _require(not self._has_nulls[shape.never_null].any())  # Arrow ends the process over one
         self._any_nulls: list[bool] = np.logical_or.reduce(self._has_nulls, axis=1).tolist()
         need = self._measure(plan)
         _require((need <= heads.sizes).all())

@@ -55,11 +55,12 @@ class BatchShape:
     Attributes:
         arrays: in the order of the message.
         columns: the numbers of the arrays that are columns.
+        never_null: the numbers of the entries of maps, and of their keys.
         buffers: how many buffers there are.
         row_bits: how many bits a row takes at the least.
     """
 
-    __slots__ = ("__weakref__", "arrays", "buffers", "columns", "row_bits")
+    __slots__ = ("__weakref__", "arrays", "buffers", "columns", "never_null", "row_bits")
 
     def __init__(self, schema: pa.Schema) -> None:
         """Derive it.
@@ -69,6 +70,7 @@ class BatchShape:
         """
         self.buffers = 0
         self.arrays: list[ArrayShape] = []
+        self.never_null: list[int] = []
         self.columns = tuple(self._add(field.type) for field in schema)
         if not self.columns:
             raise FallBackToArrow
@@ -81,6 +83,8 @@ class BatchShape:
         self.buffers += _BUFFERS[kind]
         children = tuple(self._add(child) for child in _children(of))
         self.arrays[number] = ArrayShape(of, kind, width, buffer, children)
+        if pa.types.is_map(of):
+            self.never_null += [children[0], self.arrays[children[0]].children[0]]
         return number
 
     def _value_bits(self, number: int) -> int:

@@ -10,7 +10,7 @@ from cloudquery_s3.ipc.expansion import cut
 from cloudquery_s3.ipc.received import DecodedMessage, ReceivedBatch
 from cloudquery_s3.ipc.sizes import PayloadSizes, payload_sizes
 from cloudquery_s3.ipc.stream import decoded_batches
-from cloudquery_s3.ipc.validation import of_table, require_sound, require_sound_lists
+from cloudquery_s3.ipc.validation import of_table, require_map_keys, require_sound, require_sound_lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +72,7 @@ class UndecodedPayload:
                 size = self._sizes.batches[index]
                 yield DecodedMessage(self._known, batch, arrow_bytes=size, held_bytes=size)
             else:
+                require_map_keys(batch)
                 yield from self._written_out(batch)
 
     def _written_out(self, batch: pa.RecordBatch) -> Iterator[DecodedMessage]:

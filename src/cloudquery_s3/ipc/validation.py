@@ -6,13 +6,16 @@ follows a wrong offset ends the process, so every batch is checked before anythi
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
 from cloudquery_s3.errors import DecodeError, PayloadError, PluginError
 from cloudquery_s3.ipc.c_data import Exported, fields_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 ARROW_ERRORS: Final = (
     pa.ArrowException,
@@ -83,6 +86,41 @@ def require_sound_lists(batch: pa.RecordBatch, columns: tuple[int, ...]) -> None
     for number in columns:
         if not _lists_begin_inside(batch.column(number)):
             raise DecodeError(f"column {batch.schema.field(number).name} of a record batch {_OUTSIDE}")
+
+
+def require_map_keys(batch: pa.RecordBatch) -> None:
+    """Return if no map of a batch has NULL for a key.
+
+    Arrow's reader looks at the keys' own bitmap only, and not at what a dictionary or runs refer to; whatever then
+    builds the map of its plain values ends the process.
+
+    Raises:
+        DecodeError: one has; the message names the column.
+    """
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if not _has_all_keys(column):
+            raise DecodeError(f"column {field.name} of a record batch has a map with NULL for a key")
+
+
+def _has_all_keys(array: pa.Array) -> bool:
+    if pa.types.is_map(array.type) and not _valid(array.keys).all():
+        return False
+    return all(_has_all_keys(child) for child in _child_arrays(array))
+
+
+def _valid(array: pa.Array) -> npt.NDArray[np.bool_]:
+    """Return which values of an array are there, those of dictionaries and runs looked up."""
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _valid(array.storage)
+    if pa.types.is_run_end_encoded(kind):
+        rows = np.arange(array.offset, array.offset + len(array))
+        found: npt.NDArray[np.bool_] = _valid(array.values)[np.searchsorted(array.run_ends.to_numpy(), rows, "right")]
+        return found
+    valid: npt.NDArray[np.bool_] = array.is_valid().to_numpy(zero_copy_only=False)
+    if pa.types.is_dictionary(kind) and len(array.dictionary):
+        valid = valid & _valid(array.dictionary)[array.indices.fill_null(0).to_numpy()]
+    return valid
 
 
 def _has_lists(kind: pa.DataType) -> bool:

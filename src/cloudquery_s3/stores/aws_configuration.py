@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ConfigParseError
 
 from cloudquery_s3.errors import SpecError
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from cloudquery_s3.stores.s3_settings import S3Settings
 
 log = logging.getLogger(__name__)
+
+_ACCESS_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
+_SECRET_KEYS: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")
+_TOKENS: Final = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+"""The first that is set counts. Source: the AWS SDK for Go; the last one is botocore's."""
 
 _SWITCHES: Final = ("use_fips_endpoint", "use_dualstack_endpoint", "ignore_configured_endpoint_urls")
 _NUMBERS: Final = ("metadata_service_timeout", "metadata_service_num_attempts")
@@ -77,7 +83,19 @@ def _read(settings: S3Settings, make: Callable[[Mapping[str, str], Sequence[str]
 
 def has_keys_in_environment() -> bool:
     """Return whether the environment has an access key and its secret."""
-    return bool(os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"))
+    return keys_in_environment() is not None
+
+
+def keys_in_environment() -> Credentials | None:
+    """Return the keys that the environment has; None where it has none, or but one half of them.
+
+    When they end is not looked at, as the AWS SDK for Go does not: the store tells.
+    """
+    access, secret, token = (
+        next((value for name in names if (value := os.environ.get(name))), None)
+        for names in (_ACCESS_KEYS, _SECRET_KEYS, _TOKENS)
+    )
+    return Credentials(access, secret, token, method="env") if access and secret else None
 
 
 def sends_checksums(aws: SharedConfiguration, *, wanted: bool) -> bool:

@@ -16,6 +16,19 @@ TOLERANCE: Final = timedelta(minutes=4)
 """Differences up to this are left: AWS accepts a quarter of an hour. Source: the AWS SDK for Go."""
 
 
+_SKEW_CODES: Final = frozenset(
+    {
+        "AuthFailure",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+"""Answers that a wrong clock may have caused; the server's own `Date` tells. Source: the AWS SDK for Go."""
+
+
 class Clock:
     """Tells the time as a server has it. Safe to use from several threads."""
 
@@ -27,6 +40,10 @@ class Clock:
         """Return the time, in UTC."""
         return self._system() + self._offset
 
+    def explains(self, code: str, date: str) -> bool:
+        """Return whether an error's code and a server's `Date` say that the time was wrong; it is right from now on."""
+        return code in _SKEW_CODES and self.correct(date)
+
     def correct(self, date: str) -> bool:
         """Go by a server's `Date` header from now on, where it differs by minutes; return whether it does."""
         try:
@@ -37,5 +54,5 @@ class Clock:
             return False
         self._offset = server - self._system()
         seconds = round(self._offset.total_seconds())
-        log.warning("this machine's clock is wrong: requests are signed by the store's", extra={"seconds": seconds})
+        log.warning("this machine's clock is wrong: requests are signed by the server's", extra={"seconds": seconds})
         return True

@@ -24,7 +24,7 @@ from botocore.credentials import (
 from botocore.exceptions import CredentialRetrievalError
 
 from cloudquery_s3.errors import CredentialsError
-from cloudquery_s3.stores.aws_configuration import has_keys_in_environment
+from cloudquery_s3.stores.aws_configuration import has_keys_in_environment, keys_in_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _ZONE: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _PROCESS_TIMEOUT_S: Final = 60
+_METADATA_ADDRESS: Final = "http://169.254.169.254/"
 _METADATA_ATTEMPTS: Final = 3
 """How often the metadata service of an EC2 instance is asked. Both sources: the AWS SDK for Go."""
 
@@ -47,19 +48,14 @@ def credential_chain(aws: Session, transport: Transport) -> CredentialResolver:
     aws.set_default_client_config(Config(retries={"total_max_attempts": 1}))  # the store's own policy repeats
     send: Any = _sends_through(transport)  # the stubs do not know that a handler may answer
     aws.register("before-send", send)
+    if has_keys_in_environment():  # then nobody asks an instance, whatever is said of it
+        aws.set_config_variable("ec2_metadata_service_endpoint", _METADATA_ADDRESS)
+        aws.set_config_variable("ec2_metadata_service_endpoint_mode", "ipv4")
     configured = int(aws.get_config_variable("metadata_service_num_attempts"))
     aws.set_config_variable("metadata_service_num_attempts", max(configured, _METADATA_ATTEMPTS))
     resolver = create_credential_resolver(aws)
     resolver.providers = [_as_go_does(provider, aws) for provider in resolver.providers]
     return resolver
-
-
-def keys_of_environment() -> Credentials | None:
-    """Return the environment's keys, or None unless both are there.
-
-    The chain asks for them first, unless the spec names a profile: who has them needs no chain.
-    """
-    return _WholeKeys().load()
 
 
 def _as_go_does(provider: CredentialProvider, aws: Session) -> CredentialProvider:
@@ -83,11 +79,13 @@ def _refuse_to_prompt(_prompt: str) -> NoReturn:
     )
 
 
-class _WholeKeys(EnvProvider):
+class _WholeKeys(CredentialProvider):
     """The environment's keys, where both are there."""
 
+    METHOD = EnvProvider.METHOD
+
     def load(self) -> Credentials | None:
-        return super().load() if has_keys_in_environment() else None
+        return keys_in_environment()
 
 
 class _Profiles(ProfileProviderBuilder):

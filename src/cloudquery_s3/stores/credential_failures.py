@@ -9,6 +9,14 @@ from botocore.exceptions import (
     ClientError,
     CredentialRetrievalError,
     HTTPClientError,
+    InvalidChecksumConfigError,
+    InvalidConfigError,
+    InvalidDefaultsMode,
+    InvalidIMDSEndpointError,
+    InvalidIMDSEndpointModeError,
+    InvalidRetryConfigurationError,
+    InvalidS3UsEast1RegionalEndpointConfigError,
+    InvalidSTSRegionalEndpointsConfigError,
     MetadataRetrievalError,
     MissingDependencyException,
     ParamValidationError,
@@ -64,6 +72,13 @@ def _bad_option(error: Exception) -> Exception:
     return SpecError(_on_one_line(error).removeprefix("Parameter validation failed: "), field="credentials")
 
 
+def _bad_setting(error: Exception) -> Exception:
+    problem = _on_one_line(error).rstrip(".")
+    return SpecError(
+        f"{problem}: correct the environment variable, or the profile's setting", field="AWS configuration"
+    )
+
+
 def _extra_needed(_error: Exception) -> Exception:
     return RequestFailedError(
         "the profile has login_session, which needs an extra: pip install 'cloudquery-destination-s3[login]'"
@@ -78,12 +93,25 @@ def _on_one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+_SETTINGS: Final = (
+    InvalidChecksumConfigError,
+    InvalidConfigError,
+    InvalidDefaultsMode,
+    InvalidIMDSEndpointError,
+    InvalidIMDSEndpointModeError,
+    InvalidRetryConfigurationError,
+    InvalidS3UsEast1RegionalEndpointConfigError,
+    InvalidSTSRegionalEndpointsConfigError,
+)
+"""What is wrong with the user's AWS configuration, and nothing with the credentials."""
+
 _MEANINGS: Final[tuple[tuple[tuple[type[Exception], ...], Callable[[Any], Exception]], ...]] = (
     ((PluginError, RequestFailedError), lambda error: error),
     ((ClientError,), _refused),
     ((HTTPClientError, AwsConnectionError), transport_failure),
     ((ResponseParserError, KeyError), _not_whole),
     ((ParamValidationError,), _bad_option),
+    (_SETTINGS, _bad_setting),
     ((MissingDependencyException,), _extra_needed),
     ((MetadataRetrievalError,), lambda error: RequestFailedError(_on_one_line(error), transient=True)),
     ((CredentialRetrievalError,), _not_retrieved),

@@ -35,6 +35,10 @@ RENEWAL_MAX: Final = timedelta(minutes=15)
 
 _RENEWAL_SHARE: Final = 0.25
 _RENEWAL_AGAIN_MIN: Final = timedelta(seconds=10)
+_LOGIN: Final = "login"
+_CACHED_MIN_S: Final = 300
+"""How many seconds keys that `aws login` has cached must be good for. Source: botocore."""
+
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f]")
 _PARTS: Final = ("access key", "secret key", "session token")
 
@@ -55,11 +59,16 @@ class Snapshot:
 def snapshot(found: Credentials) -> Snapshot:
     """Return what a search has found; fetches it where that is still to be done.
 
+    Credentials that are fetched and have ended by this machine's clock are taken: the store decides by its own.
+
     Raises:
         CredentialsError: a key or token holds a line break or a blank, which no header may.
     """
     settle(found)
-    keys = found.get_frozen_credentials()
+    try:
+        keys = found.get_frozen_credentials()
+    except RuntimeError:
+        keys = _fetched(found)
     for name, value in zip(_PARTS, keys, strict=False):
         if value and _UNPRINTABLE.search(value):
             raise CredentialsError(
@@ -68,11 +77,20 @@ def snapshot(found: Credentials) -> Snapshot:
     return Snapshot(keys, getattr(found, "_expiry_time", None))
 
 
+def _fetched(found: Any) -> ReadOnlyCredentials:
+    """Return credentials that were just fetched, and which botocore takes for ended."""
+    keys: ReadOnlyCredentials = found._frozen_credentials  # noqa: SLF001 - it gives them in no other way
+    return keys
+
+
 def settle(found: Credentials) -> None:
-    """Have credentials renew themselves when they have ended, and no earlier: this module decides about that."""
+    """Have credentials renew themselves when they have ended, and no earlier: this module decides about that.
+
+    But those of `aws login` come from a cache, however often they are searched: minutes before their end it is renewed.
+    """
     if isinstance(found, RefreshableCredentials):
         made: Any = found  # botocore makes it, and has no way to say this
-        made._advisory_refresh_timeout = 0  # noqa: SLF001 - as said
+        made._advisory_refresh_timeout = _CACHED_MIN_S if made.method == _LOGIN else 0  # noqa: SLF001 - as said
         made._mandatory_refresh_timeout = 0  # noqa: SLF001 - as said
 
 

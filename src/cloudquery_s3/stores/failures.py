@@ -18,8 +18,8 @@ UNREACHED_CODES: Final = frozenset({NOT_TRUSTED, WRONG_NAME, NO_TLS, PROXY, UNRE
 EXPIRED_CODES: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
 """Answers to credentials that have ended; fresh ones may do."""
 
-SKEW_CODES: Final = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "SignatureDoesNotMatch"})
-"""Answers that a wrong clock may have caused; the server's own `Date` tells."""
+_LONGEST: Final = 1_000
+"""How much is shown of what a store says, in characters."""
 
 _TRANSIENT_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _UNSURE_STATUS: Final = frozenset({500, 502, 504})
@@ -100,7 +100,8 @@ def answer_failure(status: int, *, code: str, message: str, region: str = "", da
     """Return what an answer means that is not a success."""
     if code == "AccessDenied":
         code = next((known for said, known in _WRONG_KEYS if said in message.lower()), code)
-    said = message or f"HTTP status {status} without an explanation"
+    said = message[:_LONGEST] or f"HTTP status {status} without an explanation"
+    code = code[:_LONGEST]
     return RequestFailedError(
         f"{code}: {said}" if code else said,
         status=status,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from botocore.credentials import AssumeRoleCredentialFetcher, RefreshableCredentials
+from botocore.credentials import AssumeRoleCredentialFetcher, Credentials, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
-from cloudquery_s3.stores.aws_configuration import aws_session, profile_name
-from cloudquery_s3.stores.credential_chain import credential_chain, keys_of_environment
-from cloudquery_s3.stores.credentials import CredentialSource, settle, snapshot
+from cloudquery_s3.stores.aws_configuration import aws_session, keys_in_environment, profile_name
+from cloudquery_s3.stores.credential_chain import credential_chain
+from cloudquery_s3.stores.credentials import CredentialSource, snapshot
+from cloudquery_s3.stores.signature import sign_by
 
 if TYPE_CHECKING:
-    from botocore.credentials import Credentials
     from botocore.session import Session
 
     from cloudquery_s3.stores.clock import Clock
@@ -32,10 +32,11 @@ def credential_source(
     """Return the source of the credentials that a store's settings name. Searches when first used."""
 
     def load() -> Snapshot:
-        keys = None if settings.profile or settings.role else keys_of_environment()
+        keys = None if settings.profile or settings.role else keys_in_environment()
         if keys is not None:
             return snapshot(keys)
         aws = aws_session(settings)
+        sign_by(clock, aws)
         found = credential_chain(aws, transport).load_credentials()
         if found is None:
             raise NoCredentialsError
@@ -52,10 +53,10 @@ def credential_source(
 
 
 def _assume(role: AssumedRole, base: Credentials, aws: Session) -> Credentials:
-    settle(base)
+    keys = snapshot(base).keys
     fetcher = AssumeRoleCredentialFetcher(
         client_creator=partial(aws.create_client, region_name=aws.get_config_variable("region")),
-        source_credentials=base,
+        source_credentials=Credentials(str(keys.access_key), str(keys.secret_key), keys.token),
         role_arn=role.arn,
         extra_args={
             "DurationSeconds": ROLE_DURATION_S,

@@ -34,6 +34,7 @@ _CREDENTIALS_CODES: Final = EXPIRED_CODES | {
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})
 _EVERY_KEY_STATUS: Final = _REDIRECTS | {401, 403, 407, 501}
 _PRECONDITION_FAILED: Final = 412
+_CONFLICT: Final = "ConditionalRequestConflict"
 _UNKNOWN_HEADER: Final = frozenset({400, 501})
 _UNKNOWN_HEADER_CODES: Final = frozenset({"", "NotImplemented", "InvalidArgument", "InvalidRequest", "BadRequest"})
 """What a store answers that does not know a header."""
@@ -68,6 +69,7 @@ _ADVICE_WITH_BUCKET_IN_HOST: Final[Mapping[str, str]] = {
     WRONG_NAME: f"{_PATH_STYLE}, or correct `endpoint`",
 }
 _ADVICE_WITHOUT_CODE: Final[Mapping[int, str]] = {
+    **dict.fromkeys(_REDIRECTS, "write the address that it leads to into `endpoint`, or check `endpoint` and `region`"),
     400: "check the scheme and the port of `endpoint`",
     403: "allow s3:PutObject on {keys}, or ask who runs the proxy or firewall on the way",
     404: f"check `endpoint` and `bucket`, or {_PATH_STYLE}",
@@ -164,6 +166,13 @@ def _message(failure: RequestFailedError, target: Target, operation: str, keys: 
     }
     if failure.code in known:
         return known[failure.code]
+    if failure.code == _CONFLICT:
+        return (
+            "the store says that another request for this key is under way, and wants the object again from its start, "
+            "which is no longer in memory: run the sync again"
+            if operation == "CompleteMultipartUpload"
+            else f"{failure} (HTTP {failure.status}): run the sync again"
+        )
     if failure.status == _PRECONDITION_FAILED:
         return (
             "an object is at this key already, and `create_only` replaces none: look whose it is, or write "

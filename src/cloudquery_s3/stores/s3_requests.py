@@ -13,7 +13,7 @@ from cloudquery_s3 import __version__
 from cloudquery_s3.stores.answers import Answer, check_answer
 from cloudquery_s3.stores.body import Body
 from cloudquery_s3.stores.checksums import crc32_checksum, sha256_checksum
-from cloudquery_s3.stores.failures import EXPIRED_CODES, SKEW_CODES, RequestFailedError
+from cloudquery_s3.stores.failures import EXPIRED_CODES, RequestFailedError
 from cloudquery_s3.stores.object_store import ROWS, ObjectKind
 from cloudquery_s3.stores.s3_errors import Target, store_error
 from cloudquery_s3.stores.sent_request import SentRequest, ignore
@@ -140,7 +140,7 @@ class S3Client:
             try:
                 return self._once(request, credentials, next(resends))
             except RequestFailedError as failure:
-                is_late = failure.code in SKEW_CODES and self._clock.correct(failure.date)
+                is_late = self._clock.explains(failure.code, failure.date)
                 is_expired = failure.code in EXPIRED_CODES and self.credentials.renew(credentials, cancellation)
                 if not is_late and not is_expired:
                     raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from cloudquery_s3.formats import make_format
 from cloudquery_s3.formats.encoder import Alterations
 from s3_servers import moto
 from small_lake import spec_of
+from wire_server import Reply, wire_server
 
 if TYPE_CHECKING:
     from cloudquery_s3.spec import Spec
@@ -177,3 +178,20 @@ def test_by_the_spec_alone(glue: Any, moto: S3Server, monkeypatch: pytest.Monkey
     publisher.committed(record(chosen))
     asyncio.run(publisher.publish(WriteEnd("complete", NOW, None, {}, {})))
     assert columns(glue) == {"n": "bigint", "s": "string"}
+
+
+def test_a_wrong_clock_goes_by_glues(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Glue refuses this machine's time, the request is signed for Glue's and sent again at once."""
+    for name, value in {"ACCESS_KEY_ID": "AKID", "SECRET_ACCESS_KEY": "secret"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    refused = Reply(400, b'{"__type": "InvalidSignatureException", "message": "Signature expired"}')
+    with wire_server() as wire:
+        wire.ahead = timedelta(hours=3)
+        wire.answers["CreateTable"] = [refused, Reply(200, b"{}")]
+        monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", wire.endpoint)
+        chosen = spec(glue={"database": "d", "required": True}, max_retries=1)
+        publisher = glue_publishers(chosen)(WriteStart("w", NOW))
+        publisher.committed(record(chosen))
+        asyncio.run(publisher.publish(WriteEnd("complete", NOW, None, {}, {})))
+    times = [datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%S%z") for request in wire.requests]
+    assert [round((time - datetime.now(UTC)) / timedelta(hours=1)) for time in times] == [0, 3]

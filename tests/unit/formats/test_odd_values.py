@@ -173,6 +173,9 @@ def test_decimals_of_any_scale_are_written(kind: pa.DataType, text: str, fmt: Fo
 MOMENTS = [
     (pa.timestamp("s"), [2**60, -(2**63), 5], 2, {}),
     (pa.timestamp("s", "Europe/Berlin"), [2**63 - 1, 5], 1, {}),
+    (pa.timestamp("s"), [10**13, -(10**13), 5], 2, {}),
+    (pa.timestamp("ms"), [2**60, -(2**63), 5], 2, {}),
+    (pa.timestamp("ms", "UTC"), [2**63 - 1, 5], 1, {"version": "v1.0"}),
     (pa.date64(), [2**62, -(2**63), 86_400_000], 2, {}),
     (pa.timestamp("ms"), [2**60, -(2**62), 5], 2, {"portable": True}),
     (pa.timestamp("s"), [2**60, 5], 1, {"portable": True}),
@@ -411,3 +414,51 @@ def test_an_error_holds_no_value(fmt: Format, monkeypatch: pytest.MonkeyPatch) -
         written(fmt, pa.array(["secret-value"]), fields=[field])
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_a_map_whose_key_becomes_null_is_an_error() -> None:
+    """A key without a text, as an empty JSON cell has none, is an error that names the column, and ends no process."""
+    keys = pa.array([b"", b"1"], pa.binary())
+    kind = pa.map_(pa.field("key", keys.type, nullable=False, metadata=JSON), pa.int64())
+    entries = pa.StructArray.from_arrays([keys, pa.array([1, 2])], fields=[kind.key_field, kind.item_field])
+    offsets = pa.py_buffer(b"".join(number.to_bytes(4, "little") for number in range(3)))
+    maps = pa.Array.from_buffers(kind, 2, [None, offsets], children=[entries])
+    with pytest.raises(UnwritableError, match=r"column c0 cannot be written \(a map in it has NULL"):
+        written(JsonLines(json_as_text=True), maps)
+
+
+MARKS = [
+    "json",
+    "uuid",
+    "inet",
+    "mac",
+    "interval_month",
+    "interval_day_time",
+    "arrow.uuid",
+    "arrow.json",
+    "arrow.bool8",
+]
+STORAGES = [
+    pa.array([1, None]).cast(kind)
+    for kind in (pa.int8(), pa.int32(), pa.int64(), pa.float64(), pa.bool_(), pa.date64(), pa.decimal128(30, 2))
+] + [pa.array([b"1", None], kind) for kind in (pa.binary(), pa.large_binary(), pa.string(), pa.binary(1))]
+
+
+@pytest.mark.parametrize("fmt", [*ALL, Parquet(portable=True), JsonLines(json_as_text=True), Athena(Csv())])
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_mark_on_any_storage_fails_no_table(mark: str, fmt: Format) -> None:
+    """A column that calls itself what its storage cannot hold is written as what it is, at any depth."""
+    metadata = {"ARROW:extension:name": mark}
+    columns, fields = [], []
+    for number, cells in enumerate(STORAGES):
+        item = pa.field("item", cells.type, metadata=metadata)
+        lists = pa.Array.from_buffers(
+            pa.list_(item),
+            2,
+            [None, pa.py_buffer(b"".join(n.to_bytes(4, "little") for n in range(3)))],
+            children=[cells],
+        )
+        columns += [cells, lists]
+        fields += [pa.field(f"c{number}", cells.type, metadata=metadata), pa.field(f"l{number}", lists.type)]
+    data, _ = written(fmt, *columns, fields=fields)
+    assert len(values(fmt, data)) == 2

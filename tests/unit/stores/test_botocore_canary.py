@@ -62,6 +62,21 @@ def source(of: object) -> str:
             "requests would be signed for this machine's clock: see signature.py",
         ),
         (
+            auth.SigV4Auth,
+            "_modify_request_before_signing",
+            "STS and Glue would be asked for this machine's time: see signature.py",
+        ),
+        (
+            credentials.RefreshableCredentials,
+            "_frozen_credentials",
+            "credentials would be refused that have ended by a wrong clock: see credentials.py",
+        ),
+        (
+            endpoint.Endpoint,
+            "needs-retry",
+            "STS and Glue would not be asked again at their own time: see signature.py",
+        ),
+        (
             endpoint.Endpoint,
             "before-send",
             "STS would not go through our proxies and authorities: see credential_chain.py",
@@ -74,8 +89,10 @@ def test_a_private_name_is_still_there(where: type, name: str, used_for: str) ->
 
 
 UNDOCUMENTED = {
+    "botocore.auth.AUTH_TYPE_MAPS": "signature.py",
     "botocore.auth.S3SigV4Auth": "signature.py",
     "botocore.auth.SIGV4_TIMESTAMP": "signature.py",
+    "botocore.auth.SigV4Auth": "signature.py",
     "botocore.awsrequest.AWSPreparedRequest": "credential_chain.py",
     "botocore.awsrequest.AWSRequest": "signature.py",
     "botocore.awsrequest.AWSResponse": "credential_chain.py",
@@ -167,6 +184,11 @@ def test_the_signature_is_botocores(payload: str) -> None:
     plain = Plain(KEYS, "s3", "eu-west-1")
     expected = plain.signature(plain.string_to_sign(request, plain.canonical_request(request)), request)
     assert signed["Authorization"].endswith(f"Signature={expected}"), "S3SigV4Auth has changed: see signature.py"
+
+
+def test_logins_have_their_name() -> None:
+    """Credentials of `aws login` call themselves `login`."""
+    assert credentials.LoginProvider.METHOD == "login", "they would not be renewed in time: see credentials.py"
 
 
 def test_a_handler_may_answer_for_botocore() -> None:

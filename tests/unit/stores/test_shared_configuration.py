@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudquery_s3.errors import CredentialsError, SpecError, StoreUnavailableError
-from cloudquery_s3.stores.aws_configuration import aws_configuration, aws_session
-from cloudquery_s3.stores.credential_chain import credential_chain, keys_of_environment
+from cloudquery_s3.stores.aws_configuration import aws_configuration, aws_session, keys_in_environment
+from cloudquery_s3.stores.credential_chain import credential_chain
 from cloudquery_s3.stores.s3_settings import S3Settings
 from cloudquery_s3.stores.transport import Transport
 from s3_servers import isolated_environment
@@ -120,7 +120,7 @@ def test_the_keys_of_the_environment_are_those_that_the_chain_finds_first(
         with mock.patch.dict(os.environ, isolated_environment() | named | environment):
             transport = Transport(lambda: pytest.fail("TLS"), unverified=(), connect_timeout_s=1, read_timeout_s=1)
             found = credential_chain(aws_session(S3Settings("bkt", "eu-west-1")), transport).load_credentials()
-            light = keys_of_environment()
+            light = keys_in_environment()
     assert found is not None
     has_both = bool(environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY"))
     assert (light is not None) == has_both == (found.method == "env")

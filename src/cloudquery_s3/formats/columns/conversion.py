@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from cloudquery_s3.formats.encoder import unwritable
-from cloudquery_s3.formats.text.buffers import valid_flags, validity
+from cloudquery_s3.formats.encoder import NullKeyError, unwritable
+from cloudquery_s3.formats.text.buffers import Flags, valid_flags, validity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,11 @@ def is_list_like(kind: pa.DataType) -> bool:
 def rebuilt(
     array: pa.Array, kind: pa.DataType, converts: list[Convert | None], count_altered: CountAltered
 ) -> pa.Array:
-    """Return a list, struct or map array as `kind`, its children converted; a child without a convert is as it was."""
+    """Return a list, struct or map array as `kind`, its children converted; a child without a convert is as it was.
+
+    Raises:
+        NullKeyError: a key of a map is NULL once it is converted.
+    """
     if not len(array):
         return pa.array([], kind)
     if pa.types.is_struct(kind):
@@ -113,6 +117,8 @@ def rebuilt(
     offsets, values = parts(array)
     if pa.types.is_map(kind):
         child = rebuilt(values, pa.struct([kind.key_field, kind.item_field]), converts, count_altered)
+        if child.field(0).null_count:
+            raise NullKeyError
     else:
         child = _apply(converts[0], values, count_altered)
     return pa.Array.from_buffers(kind, len(array), [validity(array), offsets], children=[child])
@@ -131,9 +137,18 @@ def parts(array: pa.Array) -> tuple[pa.Buffer, pa.Array]:
     if array.null_count:
         lengths, valid = np.diff(offsets), valid_flags(array)
         if lengths[~valid].any():
-            values = values.filter(pa.array(np.repeat(valid, lengths)))
+            values = _filtered(values, np.repeat(valid, lengths))
             offsets, first = np.concatenate(([0], np.cumsum(np.where(valid, lengths, 0)))).astype(dtype), 0
     return pa.py_buffer(offsets - first if first else offsets), values
+
+
+def _filtered(values: pa.Array, kept: Flags) -> pa.Array:
+    """Return the values that are kept, of any type: Arrow's own filter knows no run ends."""
+    try:
+        return values.filter(pa.array(kept))
+    except pa.ArrowNotImplementedError:
+        bounds = np.flatnonzero(np.diff(kept, prepend=False, append=False)).reshape(-1, 2)
+        return pa.concat_arrays([values.slice(0, 0), *(values.slice(at, end - at) for at, end in bounds.tolist())])
 
 
 def _apply(convert: Convert | None, array: pa.Array, count_altered: CountAltered) -> pa.Array:

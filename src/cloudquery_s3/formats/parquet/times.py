@@ -1,7 +1,8 @@
 """Dates, times and timestamps in the units that a Parquet file has.
 
 A moment that the file's unit has no room for is written as the first or the last one that every reader knows,
-0001-01-01 or the last second of 9999, and counted: the unit's own extremes make some readers refuse the whole file.
+0001-01-01 or the last second of 9999, and counted: the unit's own extremes make some readers refuse the whole file. So
+is one of milliseconds that no 64-bit number of microseconds can say, which is what DuckDB takes them to.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ def timestamps(cells: pa.Array, becomes: pa.DataType, count_altered: CountAltere
     old, new = PER_SECOND[cells.type.unit], PER_SECOND[becomes.unit]
     if new < old:
         return _divided(cells, old // new, TO_MICROSECONDS, count_altered).view(becomes)
-    factor = new // old
-    ticks = _within(cells.view(pa.int64()), _MOST // factor, _FIRST_S * old, _LAST_S * old, count_altered)
-    return pc.multiply(ticks, factor).view(becomes)
+    most = _MOST // (PER_SECOND["us"] // old)
+    ticks = _within(cells.view(pa.int64()), most, _FIRST_S * old, _LAST_S * old, count_altered)
+    return (ticks if new == old else pc.multiply(ticks, new // old)).view(becomes)
 
 
 def _divided(cells: pa.Array, by: int, reason: str, count_altered: CountAltered) -> pa.Array:

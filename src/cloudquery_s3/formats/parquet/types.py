@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.formats.encoder import CountAltered
 
-_COARSER: Final = {"s": "ms"}
-_COARSER_WITHOUT_NS: Final = {"s": "ms", "ns": "us"}
-_COARSER_PORTABLE: Final = {"s": "us", "ms": "us", "ns": "us"}
+_STORED: Final = {"s": "ms", "ms": "ms"}
+_STORED_WITHOUT_NS: Final = {"s": "ms", "ms": "ms", "ns": "us"}
+_STORED_PORTABLE: Final = {"s": "us", "ms": "us", "ns": "us"}
 _PORTABLE_NUMBERS: Final = {
     pa.int8(): pa.int32(),
     pa.int16(): pa.int32(),
@@ -65,11 +65,11 @@ class TypeRules:
     portable: bool = False
 
     @property
-    def coarser(self) -> dict[str, str]:
-        """The units of timestamps that become others."""
+    def stored_units(self) -> dict[str, str]:
+        """What becomes of timestamps' units; one that is not here may hold any number."""
         if self.portable:
-            return _COARSER_PORTABLE
-        return _COARSER if self.nanoseconds else _COARSER_WITHOUT_NS
+            return _STORED_PORTABLE
+        return _STORED if self.nanoseconds else _STORED_WITHOUT_NS
 
 
 def parquet_column(field: pa.Field, rules: TypeRules, *, digits: int = 0) -> Conversion:
@@ -114,8 +114,8 @@ class _Leaves:
             if self._rules.portable:
                 return pa.string(), lambda cells, count: whole_text(time_cells(cells, count, trim=False))
             return pa.time32("ms") if kind == pa.time32("s") else kind, within_a_day
-        if pa.types.is_timestamp(kind) and kind.unit in self._rules.coarser:
-            becomes = pa.timestamp(self._rules.coarser[kind.unit], kind.tz)
+        if pa.types.is_timestamp(kind) and kind.unit in self._rules.stored_units:
+            becomes = pa.timestamp(self._rules.stored_units[kind.unit], kind.tz)
             return becomes, lambda cells, count: timestamps(cells, becomes, count)
         return None
 

@@ -69,7 +69,7 @@ def listed(
         values: the elements, of the type's element type.
 
     Raises:
-        ValueError: a list has not the fixed size.
+        ValueError: a list has not the fixed size, or a map has NULL for an entry or a key.
     """
     bitmap = validity_of(valid)
     if pa.types.is_fixed_size_list(kind):
@@ -81,6 +81,8 @@ def listed(
         hidden = np.repeat(~valid, size)
         values = values.take(pa.array(picked.reshape(-1), mask=hidden)) if hidden.any() else values
         return pa.Array.from_buffers(kind, len(lengths), [bitmap], children=[values])
+    if pa.types.is_map(kind) and (values.null_count or values.field(0).null_count):
+        raise ValueError("a map has NULL for an entry or a key")  # Arrow would end the process
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     wide = pa.types.is_large_list(kind)

@@ -58,6 +58,7 @@ def mark_of(field: pa.Field) -> Extension | None:
         "uuid": types.is_fixed_size_binary(kind) and kind.byte_width == UUID_BYTES,
         "interval_month": types.is_int32(kind),
         "interval_day_time": types.is_int64(kind),
+        "bool8": False,  # on int8 it is a boolean before it comes here
     }
     textual = (
         types.is_binary(kind) or types.is_large_binary(kind) or types.is_string(kind) or types.is_large_string(kind)
