@@ -21,6 +21,7 @@ from urllib3.connection import HTTPConnection
 
 import cloudquery_s3
 from cloudquery_s3.stores.endpoint import endpoint_rules
+from cloudquery_s3.stores.shared_configuration import SharedConfiguration
 from cloudquery_s3.stores.signature import Signer
 
 KEYS = credentials.ReadOnlyCredentials("AKID", "secret", None)
@@ -96,7 +97,12 @@ UNDOCUMENTED = {
     "botocore.awsrequest.AWSPreparedRequest": "credential_chain.py",
     "botocore.awsrequest.AWSRequest": "signature.py",
     "botocore.awsrequest.AWSResponse": "credential_chain.py",
+    "botocore.configloader.load_config": "shared_configuration.py",
+    "botocore.configloader.raw_config_parse": "shared_configuration.py",
+    "botocore.configprovider.ConfigChainFactory": "shared_configuration.py",
+    "botocore.configprovider.ConfigValueStore": "shared_configuration.py",
     "botocore.configprovider.ConfiguredEndpointProvider": "endpoint.py",
+    "botocore.configprovider.create_botocore_default_config_mapping": "shared_configuration.py",
     "botocore.credentials.AssumeRoleCredentialFetcher": "roles.py",
     "botocore.credentials.AssumeRoleProvider": "credential_chain.py",
     "botocore.credentials.CredentialProvider": "credential_chain.py",
@@ -110,6 +116,7 @@ UNDOCUMENTED = {
     "botocore.credentials.create_credential_resolver": "credential_chain.py",
     "botocore.endpoint_provider.EndpointProvider": "endpoint.py",
     "botocore.httpsession.DEFAULT_CA_BUNDLE": "trust.py",
+    "botocore.loaders.create_loader": "shared_configuration.py",
     "botocore.parsers.ResponseParserError": "credential_failures.py",
 }
 """What is imported, and not in botocore's documentation; and where."""
@@ -139,7 +146,9 @@ def test_every_import_has_its_alarm() -> None:
 
 def test_the_rules_of_endpoints_are_still_there() -> None:
     """Botocore still ships S3's endpoint rules where they are looked for, and resolves a bucket by them."""
-    found = EndpointProvider(*endpoint_rules(Session())).resolve_endpoint(Bucket="bkt", Region="eu-west-1")
+    found = EndpointProvider(*endpoint_rules(SharedConfiguration({}, profile_variables=()))).resolve_endpoint(
+        Bucket="bkt", Region="eu-west-1"
+    )
     assert found.url == "https://bkt.s3.eu-west-1.amazonaws.com", "the endpoint rules have changed: see endpoint.py"
 
 
