@@ -116,6 +116,7 @@ UNDOCUMENTED = {
     "botocore.credentials.create_credential_resolver": "credential_chain.py",
     "botocore.endpoint_provider.EndpointProvider": "endpoint.py",
     "botocore.httpsession.DEFAULT_CA_BUNDLE": "trust.py",
+    "botocore.loaders.Loader": "shared_configuration.py",
     "botocore.loaders.create_loader": "shared_configuration.py",
     "botocore.parsers.ResponseParserError": "credential_failures.py",
 }
