@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from s3_servers import Bucket, S3Server
+    from trino_server import Trino
 
 pytestmark = pytest.mark.cli
 
@@ -44,13 +45,14 @@ KEYED = pa.schema(
 class Lake:
     """A bucket, a catalogue, and syncs into both: an object has two rows at most.
 
-    Where the catalogue is a server, DuckDB and Spark are readers, too.
+    Where the catalogue is a server, Trino is a reader, too, or else DuckDB and Spark.
     """
 
-    def __init__(self, bucket: Bucket, folder: Path, *, url: str = "") -> None:
+    def __init__(self, bucket: Bucket, folder: Path, *, url: str = "", trino: Trino | None = None) -> None:
         self.bucket = bucket
         self.folder = folder
         self.url = url
+        self.trino = trino
         in_a_file = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"s3://{bucket.name}/lake"}
         self.catalog = {"type": "rest", "uri": url} if url else in_a_file
         self.spec = in_bucket(bucket, iceberg={"catalog": self.catalog}, batch_size=2)
@@ -99,8 +101,11 @@ class Lake:
         table = self._table()
         found = table.scan().to_arrow().to_pylist()
         rows = sorted((row["_cq_source_name"], row["n"], row["v"]) for row in found)
-        if self.url:
-            columns = "_cq_source_name, n, v"
+        columns = "_cq_source_name, n, v"
+        if self.trino:
+            name = f"{self.trino.iceberg(self.bucket.server, self.url)}.cloudquery.t"
+            assert self.trino.rows(f"SELECT {columns} FROM {name} ORDER BY 1, 2, 3") == rows
+        elif self.url:
             assert [tuple(row) for row in by_duckdb(self.bucket, table, columns)] == rows
             assert [tuple(row) for row in by_spark(self.bucket, self.url, "cloudquery.t", columns)] == rows
         return rows
@@ -125,14 +130,15 @@ class Lake:
             yield address
 
 
-@pytest.fixture(params=["file", pytest.param("server", marks=pytest.mark.slow)])
+@pytest.fixture(params=["file", *(pytest.param(name, marks=pytest.mark.slow) for name in ("server", "trino"))])
 def lake(request: pytest.FixtureRequest, moto: S3Server, tmp_path: Path) -> Iterator[Lake]:  # noqa: F811 -- the fixture's name
-    """An empty lake, whose catalogue is in a file or a server."""
+    """An empty lake, whose catalogue is in a file or a server, read by DuckDB and Spark or by Trino."""
+    trino = request.getfixturevalue("trino") if request.param == "trino" else None
     bucket = moto.new_bucket()
     with ExitStack() as stack:
-        is_server = request.param == "server"
+        is_server = request.param != "file"
         url = stack.enter_context(rest_catalog(f"s3://{bucket.name}/lake")) if is_server else ""
-        yield Lake(bucket, tmp_path, url=url)
+        yield Lake(bucket, tmp_path, url=url, trino=trino)
 
 
 def of(source: str, *numbers: int, value: str = "") -> list[Row]:

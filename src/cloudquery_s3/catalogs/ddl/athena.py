@@ -34,7 +34,6 @@ TYPES: Final = TypeTable(
         "binary": "binary",
         "date32[day]": "date",
         "date64[ms]": "date",
-        "time32[ms]": "int",
         "time64[us]": "bigint",
         "time64[ns]": "bigint",
         "timestamp[s]": "timestamp",
@@ -46,7 +45,8 @@ TYPES: Final = TypeTable(
         "null": "string",
     }
 )
-"""Times of day are whole numbers in the unit of the file: Athena's tables have no such type."""
+"""Times of day are whole numbers in the unit of the file: Athena's tables have no such type. Of milliseconds there are
+none, since Trino's reader, which is Athena's, refuses them."""
 
 SERDES: Final = {
     "parquet": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",

@@ -91,7 +91,7 @@ class ClickHouse(Dialect):
 
     def complete_syncs(self) -> str:
         """Return a query of the manifests."""
-        url = self.text(self._url(f"{self.around.manifests}**.json"))
+        url = self.text(self._url(f"{self.around.manifests}**/*.json"))
         fields = self.text("status String, sources Array(String), sync_times Array(String)")
         return (
             f"SELECT DISTINCT source, {self.moment('moment')} AS sync_time\n"

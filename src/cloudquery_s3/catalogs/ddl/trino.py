@@ -37,6 +37,8 @@ TYPES: Final = TypeTable(
         "binary": "varbinary",
         "date32[day]": "date",
         "date64[ms]": "date",
+        "time64[us]": "bigint",
+        "time64[ns]": "bigint",
         "timestamp[s]": "timestamp(3)",
         "timestamp[ms]": "timestamp(3)",
         "timestamp[us]": "timestamp(3)",
@@ -52,7 +54,8 @@ TYPES: Final = TypeTable(
     field='"{name}" {type}',
     map="map({key}, {item})",
 )
-"""Timestamps have the precision that the Hive connector reads by default, milliseconds."""
+"""Timestamps have the precision that the Hive connector reads by default, milliseconds. Times of day are whole numbers
+in the unit of the file: its tables have no such type."""
 
 _CATALOG: Final = (
     "-- The catalogue needs two properties. hive.recursive-directories=true: without it, objects in folders that are\n"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 HIVE_MISREADS: Final = frozenset({"uint32", "uint64"})
-"""Types of Parquet that Hive's readers misread: Hive's and Trino's show 4294967295 as -1, and fail on 64 bits."""
+"""Types of Parquet that Hive's reader and Trino's take for others: both show 4294967295 as -1."""
 
 
 class UnsupportedTypeError(ValueError):
