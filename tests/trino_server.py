@@ -101,9 +101,12 @@ class Trino:
 
     def iceberg(self, server: S3Server, catalog_url: str) -> str:
         """Return a catalogue of the Iceberg connector: a REST catalogue whose files are on a server."""
-        return self._catalog(
-            "iceberg", _s3(server) | {"iceberg.catalog.type": "rest", "iceberg.rest-catalog.uri": catalog_url}
-        )
+        return self._catalog("iceberg", self.iceberg_properties(server, catalog_url))
+
+    @staticmethod
+    def iceberg_properties(server: S3Server, catalog_url: str) -> dict[str, str]:
+        """Return the properties of that catalogue."""
+        return _s3(server) | {"iceberg.catalog.type": "rest", "iceberg.rest-catalog.uri": catalog_url}
 
     def _catalog(self, connector: str, properties: dict[str, str]) -> str:
         """Return a catalogue with these properties: a new one, if there is none."""

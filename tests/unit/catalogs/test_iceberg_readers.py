@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,7 +20,6 @@ from specs import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from cloudquery_s3.committed import CommittedObject
     from s3_servers import S3Server
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+PAGE = (Path(__file__).parents[3] / "docs" / "iceberg.md").read_text(encoding="utf-8")
 WIDE = schema_of("t", pa.field("v", pa.string()), pa.field("l", pa.list_(pa.struct([("x", pa.int64())]))))
 EXPECTED = [[2, None], [10, None], [20, "new"]]
 
@@ -88,7 +90,7 @@ def test_spark(lake: BucketLake) -> None:
 
 
 def test_trino(lake: BucketLake, trino: Trino) -> None:
-    """Trino reads what pyiceberg reads, by the catalogue: values, columns and descriptions."""
+    """Trino reads what pyiceberg reads, by the catalogue: the columns and their values."""
     catalog = trino.iceberg(lake.server, lake.catalog["uri"])
     assert rows_of(trino, catalog, "n, v") == list(map(tuple, EXPECTED))
     read = lake.table().scan().to_arrow().sort_by("n")
@@ -99,6 +101,21 @@ def test_trino(lake: BucketLake, trino: Trino) -> None:
         for row in read.to_pylist()
     ]
     assert rows_of(trino, catalog, ", ".join(names)) == list(map(tuple, cells))
+
+
+def test_trino_by_the_page(lake: BucketLake, trino: Trino) -> None:
+    """The page's query finds each source's rows, in a catalogue of the page's properties and no others but keys."""
+    properties, sql = (
+        re.search(rf"^```{kind}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL) for kind in ("properties", "sql")
+    )
+    assert properties
+    assert sql
+    names = {line.split("=")[0] for line in properties[1].splitlines()} - {"connector.name"}
+    of_this_server = {"s3.endpoint", "s3.path-style-access", "s3.aws-access-key", "s3.aws-secret-key"}
+    assert names == trino.iceberg_properties(lake.server, lake.catalog["uri"]).keys() - of_this_server
+    catalog = trino.iceberg(lake.server, lake.catalog["uri"])
+    query = sql[1].strip().rstrip(";").replace("lake.cloudquery.aws_ec2_instances", f"{catalog}.cloudquery.t")
+    assert {(source, count) for source, _, count in trino.rows(query)} == {("one", 1), ("two", 2)}
 
 
 def test_trino_after_each_sync(server: S3Server, tmp_path: Path, trino: Trino) -> None:
