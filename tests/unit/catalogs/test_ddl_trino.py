@@ -146,6 +146,26 @@ def test_partitions_and_descriptions(
     assert "COMMENT 'Machines; not \\ ''all'''" in text
 
 
+@pytest.mark.parametrize("segment", ["_hidden", ".hidden"])
+def test_segments_that_are_passed_over(
+    trino: Trino,
+    real_server: S3Server,  # noqa: F811 -- the fixture
+    tmp_path: Path,
+    segment: str,
+) -> None:
+    """Trino passes over segments that begin with `_` or `.` below a table's folder, not in that folder's own path."""
+    below = spec_of(path=f"lake/{{{{TABLE}}}}/{segment}/{{{{UUID}}}}.{{{{FORMAT}}}}")
+    bucket = real_server.new_bucket()
+    write_lake(tmp_path, below)
+    bucket.upload(tmp_path)
+    schema = trino.hive(real_server)
+    for name, place in (("above", "lake/"), ("own", f"lake/{TABLE}/{segment}/")):
+        location = f"external_location = 's3://{bucket.name}/{place}'"
+        trino.rows(f"CREATE TABLE {schema}.{name} (id bigint) WITH (format = 'PARQUET', {location})")
+    assert ids(trino, schema, "above") == []
+    assert ids(trino, schema, "own") == IDS
+
+
 @pytest.mark.parametrize(
     ("lacking", "table", "latest"),
     [("hive.recursive-directories", [], []), ("hive.parquet.time-zone", IDS, [])],
