@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pytest
 from pyiceberg.catalog import load_catalog
 
 import cloudquery_cli as cli
-from iceberg_engines import by_duckdb, by_spark
+from iceberg_engines import by_duckdb, spark
 from lake import in_bucket
 from rest_catalog_server import rest_catalog
 from s3_servers import moto  # noqa: F401 -- a fixture
@@ -47,10 +47,17 @@ class Lake:
     Where the catalogue is a server, DuckDB and Spark are readers, too.
     """
 
-    def __init__(self, bucket: Bucket, folder: Path, *, url: str = "") -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        folder: Path,
+        *,
+        url: str = "",
+        by_spark: Callable[[str, str], list[list[Any]]] | None = None,
+    ) -> None:
         self.bucket = bucket
         self.folder = folder
-        self.url = url
+        self.by_spark = by_spark
         in_a_file = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"s3://{bucket.name}/lake"}
         self.catalog = {"type": "rest", "uri": url} if url else in_a_file
         self.spec = in_bucket(bucket, iceberg={"catalog": self.catalog}, batch_size=2)
@@ -99,10 +106,10 @@ class Lake:
         table = self._table()
         found = table.scan().to_arrow().to_pylist()
         rows = sorted((row["_cq_source_name"], row["n"], row["v"]) for row in found)
-        if self.url:
+        if self.by_spark is not None:
             columns = "_cq_source_name, n, v"
             assert [tuple(row) for row in by_duckdb(self.bucket, table, columns)] == rows
-            assert [tuple(row) for row in by_spark(self.bucket, self.url, "cloudquery.t", columns)] == rows
+            assert [tuple(row) for row in self.by_spark("cloudquery.t", columns)] == rows
         return rows
 
     def _table(self) -> Table:
@@ -129,10 +136,11 @@ class Lake:
 def lake(request: pytest.FixtureRequest, moto: S3Server, tmp_path: Path) -> Iterator[Lake]:  # noqa: F811 -- the fixture's name
     """An empty lake, whose catalogue is in a file or a server."""
     bucket = moto.new_bucket()
-    with ExitStack() as stack:
-        is_server = request.param == "server"
-        url = stack.enter_context(rest_catalog(f"s3://{bucket.name}/lake")) if is_server else ""
-        yield Lake(bucket, tmp_path, url=url)
+    if request.param == "file":
+        yield Lake(bucket, tmp_path)
+        return
+    with rest_catalog(f"s3://{bucket.name}/lake") as url, spark(bucket, url) as by_spark:
+        yield Lake(bucket, tmp_path, url=url, by_spark=by_spark)
 
 
 def of(source: str, *numbers: int, value: str = "") -> list[Row]:
