@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,7 +20,6 @@ from specs import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from cloudquery_s3.committed import CommittedObject
     from s3_servers import S3Server
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 WIDE = schema_of("t", pa.field("v", pa.string()), pa.field("l", pa.list_(pa.struct([("x", pa.int64())]))))
+PAGE = Path(__file__).parents[3] / "docs" / "iceberg.md"
 EXPECTED = [[2, None], [10, None], [20, "new"]]
 
 
@@ -100,6 +102,15 @@ def test_trino(lake: BucketLake, trino: Trino) -> None:
         for row in read.to_pylist()
     ]
     assert rows_of(trino, catalog, ", ".join(names)) == list(map(tuple, cells))
+
+
+def test_the_query_of_the_page(lake: BucketLake, trino: Trino) -> None:
+    """What docs/iceberg.md asks Trino is answered: of each source its newest sync, and how many rows it has."""
+    (query,) = re.findall(r"```sql\n(.*?);?\n```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    catalog = trino.iceberg(lake.server, lake.catalog["uri"])
+    asked = query.replace("lake.cloudquery.aws_ec2_instances", f"{catalog}.cloudquery.t")
+    assert asked != query
+    assert sorted((source, count) for source, _, count in trino.rows(asked)) == [("one", 1), ("two", 2)]
 
 
 def test_trino_after_each_sync(server: S3Server, tmp_path: Path, trino: Trino) -> None:
