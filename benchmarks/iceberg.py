@@ -36,6 +36,7 @@ def main() -> None:
     measure("1 table x 1 file", tables=1, files=1)
     measure("100 tables x 10 files", tables=100, files=10)
     measure("1 table x 10,000 files", tables=1, files=10_000)
+    measure_by_key()
 
 
 def measure(name: str, *, tables: int, files: int) -> None:
@@ -54,6 +55,24 @@ def measure(name: str, *, tables: int, files: int) -> None:
                 f"{name}, sync {sync}: {spent:.2f} CPU-s, {spent / tables * 1000:.0f} ms a table, "
                 f"{spent / (tables * files) * 1000:.2f} ms a file; peak {_peak_mib()} MiB"
             )
+
+
+def measure_by_key() -> None:
+    """Measure a Write whose rows replace others by their primary key: it reads the keys of the table's files."""
+    with tempfile.TemporaryDirectory() as folder:
+        lake = lakes.LakeFolder(Path(folder))
+        lake.publish(*(lake.put(_keyed(number * 100_000, day=1)) for number in range(10)))
+        spent = _spent(lake, [lake.put(_keyed(450_000, day=2))], [])
+        found = lake.table().scan().count()
+        print(f"100,000 rows by key, {found:,} in 10 files: {spent:.2f} CPU-s; peak {_peak_mib()} MiB")
+
+
+def _keyed(start: int, *, day: int, count: int = 100_000) -> pa.RecordBatch:
+    moment = pa.scalar(_START + timedelta(days=day - 1), pa.timestamp("us", tz="UTC"))
+    constants = [pa.repeat(moment, count), pa.repeat("one", count)]
+    texts = [pa.repeat(f"value of {column.name}", count) for column in _COLUMNS]
+    numbers = pa.array(range(start, start + count), pa.int64())
+    return pa.record_batch([*constants, numbers, *texts], schema=lakes.schema_of("t", *_COLUMNS, key="n"))
 
 
 def _records(lake: Any, table: str, files: int, sync: int) -> list[Any]:

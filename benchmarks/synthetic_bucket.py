@@ -47,7 +47,7 @@ class Syncs:
         self.lock = threading.Lock()
         self._objects = objects
         schema = pa.schema([(f"column_{n}", pa.string()) for n in range(COLUMNS)])
-        self._schema_id, self._schema = fingerprint(schema), described(schema)
+        self._schema_id, self._schema = fingerprint(schema), described(schema, {})
         self._manifests = {
             f"_cloudquery/manifests/sync_id={SYNC_ID}/{uuid.UUID(etag(f'manifest {part}'))}.json": part
             for part in range(parts)

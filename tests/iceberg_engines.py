@@ -1,4 +1,4 @@
-"""DuckDB and Spark as readers of Iceberg tables, each in a process of its own; tests skip one that is absent."""
+"""DuckDB and Spark as readers of Iceberg tables, in processes of their own; tests of one that is absent are skipped."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pyiceberg.table import Table
 
     from s3_servers import Bucket
@@ -48,8 +52,9 @@ print(json.dumps(connection.sql("FROM " + table).select("{columns}").order("ALL"
     )
 
 
-def by_spark(bucket: Bucket, catalog: str, name: str, columns: str) -> list[list[Any]]:
-    """The rows that Spark sees through a REST catalogue at this URL, by their first column."""
+@contextmanager
+def spark(bucket: Bucket, catalog: str) -> Iterator[Callable[[str, str], list[list[Any]]]]:
+    """Run Spark until the block ends; gives what reads columns of a table through a REST catalogue at this URL."""
     pytest.importorskip("pyspark", reason="Spark is not installed: run `make spark-iceberg`")
     jars = sorted((_TOOLS / "spark-iceberg").glob("*.jar"))
     if not jars or (shutil.which("java") is None and "JAVA_HOME" not in os.environ):
@@ -61,11 +66,11 @@ def by_spark(bucket: Bucket, catalog: str, name: str, columns: str) -> list[list
         "s3.endpoint": bucket.server.endpoint,
         "s3.path-style-access": "true",
         "client.region": "us-east-1",
+        "cache-enabled": "false",
     }
     settings = {f"spark.sql.catalog.lake.{option}": value for option, value in options.items()}
-    return _run(
-        f"""
-import json
+    program = f"""
+import json, sys
 from pyspark.sql import SparkSession
 builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
 builder = builder.config("spark.jars", {",".join(map(str, jars))!r}).config("spark.sql.session.timeZone", "UTC")
@@ -73,13 +78,36 @@ builder = builder.config("spark.sql.catalog.lake", "org.apache.iceberg.spark.Spa
 for option, value in {settings!r}.items():
     builder = builder.config(option, value)
 spark = builder.getOrCreate()
-columns = {columns!r}.split(", ")
-rows = spark.table("lake.{name}").select(*columns).orderBy(*columns).collect()
-print(json.dumps([list(row) for row in rows]))
-""",
-        AWS_ACCESS_KEY_ID=bucket.server.access_key,
-        AWS_SECRET_ACCESS_KEY=bucket.server.secret_key,
-    )
+for line in sys.stdin:
+    name, columns = json.loads(line)
+    rows = spark.table("lake." + name).select(*columns).orderBy(*columns).collect()
+    print(json.dumps([list(row) for row in rows]), flush=True)
+"""
+    keys = {"AWS_ACCESS_KEY_ID": bucket.server.access_key, "AWS_SECRET_ACCESS_KEY": bucket.server.secret_key}
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, **keys},
+        ) as process,
+    ):
+        asking, answers = process.stdin, process.stdout
+        assert asking is not None
+        assert answers is not None
+
+        def rows(name: str, columns: str) -> list[list[Any]]:
+            print(json.dumps([name, columns.split(", ")]), file=asking, flush=True)
+            answer = answers.readline()
+            errors.seek(0)
+            assert answer, errors.read()[-3000:]
+            found: list[list[Any]] = json.loads(answer)
+            return found
+
+        yield rows
 
 
 def _run(program: str, **environment: str) -> list[list[Any]]:

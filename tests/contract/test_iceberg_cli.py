@@ -12,7 +12,7 @@ import pytest
 from pyiceberg.catalog import load_catalog
 
 import cloudquery_cli as cli
-from iceberg_engines import by_duckdb, by_spark
+from iceberg_engines import by_duckdb, spark
 from lake import in_bucket
 from rest_catalog_server import rest_catalog
 from s3_servers import moto  # noqa: F401 -- a fixture
@@ -48,10 +48,19 @@ class Lake:
     Where the catalogue is a server, Trino is a reader, too, or else DuckDB and Spark.
     """
 
-    def __init__(self, bucket: Bucket, folder: Path, *, url: str = "", trino: Trino | None = None) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        folder: Path,
+        *,
+        url: str = "",
+        by_spark: Callable[[str, str], list[list[Any]]] | None = None,
+        trino: Trino | None = None,
+    ) -> None:
         self.bucket = bucket
         self.folder = folder
         self.url = url
+        self.by_spark = by_spark
         self.trino = trino
         in_a_file = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"s3://{bucket.name}/lake"}
         self.catalog = {"type": "rest", "uri": url} if url else in_a_file
@@ -102,12 +111,12 @@ class Lake:
         found = table.scan().to_arrow().to_pylist()
         rows = sorted((row["_cq_source_name"], row["n"], row["v"]) for row in found)
         columns = "_cq_source_name, n, v"
-        if self.trino:
+        if self.trino is not None:
             name = f"{self.trino.iceberg(self.bucket.server, self.url)}.cloudquery.t"
             assert self.trino.rows(f"SELECT {columns} FROM {name} ORDER BY 1, 2, 3") == rows
-        elif self.url:
+        if self.by_spark is not None:
             assert [tuple(row) for row in by_duckdb(self.bucket, table, columns)] == rows
-            assert [tuple(row) for row in by_spark(self.bucket, self.url, "cloudquery.t", columns)] == rows
+            assert [tuple(row) for row in self.by_spark("cloudquery.t", columns)] == rows
         return rows
 
     def _table(self) -> Table:
@@ -135,10 +144,13 @@ def lake(request: pytest.FixtureRequest, moto: S3Server, tmp_path: Path) -> Iter
     """An empty lake, whose catalogue is in a file or a server, read by DuckDB and Spark or by Trino."""
     trino = request.getfixturevalue("trino") if request.param == "trino" else None
     bucket = moto.new_bucket()
+    if request.param == "file":
+        yield Lake(bucket, tmp_path)
+        return
     with ExitStack() as stack:
-        is_server = request.param != "file"
-        url = stack.enter_context(rest_catalog(f"s3://{bucket.name}/lake")) if is_server else ""
-        yield Lake(bucket, tmp_path, url=url, trino=trino)
+        url = stack.enter_context(rest_catalog(f"s3://{bucket.name}/lake"))
+        by_spark = None if trino is not None else stack.enter_context(spark(bucket, url))
+        yield Lake(bucket, tmp_path, url=url, by_spark=by_spark, trino=trino)
 
 
 def of(source: str, *numbers: int, value: str = "") -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from cloudquery_s3.commands.iam_policy import policies
 from lake import in_bucket
 from program import as_yaml
 from publication import documentation
-from s3_servers import enforced_permissions, moto, versitygw_server, versitygw_user  # noqa: F401 -- a fixture
+from s3_servers import enforced_permissions, minio_server, moto, versitygw_server, versitygw_user  # noqa: F401 -- a fixture
 from specs import parsed
 from waiting import eventually
 
@@ -223,22 +224,58 @@ def test_no_permission_beyond_put_object(bucket: Bucket, tmp_path: Path) -> None
     assert program.run("verify", file, "--deep", **cli.CREDENTIALS).status == 0
 
 
-@pytest.mark.server
-def test_no_permission_beyond_put_object_on_versitygw(tmp_path: Path) -> None:
-    """The same on another server, by a bucket's policy."""
+@contextmanager
+def writer_of_versitygw() -> Iterator[tuple[Bucket, dict[str, str]]]:
+    """A bucket whose policy lets a user put objects, and this user's keys."""
     with versitygw_server(users=True) as server:
         bucket = server.new_bucket()
         writer = versitygw_user(server, "writer")
-        statements = policies(parsed(**spec(bucket, statistics=True))).needed["Statement"]
-        allowed = [{**one, "Principal": {"AWS": ["writer"]}} for one in statements]
+        allowed = [{**one, "Principal": {"AWS": ["writer"]}} for one in needed(bucket)]
         policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
         server.client().put_bucket_policy(Bucket=bucket.name, Policy=policy)
-        with cli.scripted_source(sends(instances("eu", 25)), [SCHEMA]) as address:
-            documents = (cli.source(address, name="a"), cli.destination(spec(bucket, statistics=True)))
-            done = cli.run("sync", *documents, folder=tmp_path, environment=writer)
+        yield bucket, writer
+
+
+@contextmanager
+def writer_of_minio() -> Iterator[tuple[Bucket, dict[str, str]]]:
+    """A bucket, and the keys of a session whose policy lets it put objects there."""
+    with minio_server() as server:
+        bucket = server.new_bucket()
+        policy = json.dumps({"Version": "2012-10-17", "Statement": needed(bucket)})
+        role = {"RoleArn": "arn:aws:iam::123456789012:role/writer", "RoleSessionName": "writer"}
+        keys = server.client("sts").assume_role(**role, Policy=policy)["Credentials"]
+        yield (
+            bucket,
+            {
+                "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": keys["SessionToken"],
+            },
+        )
+
+
+def needed(bucket: Bucket) -> list[dict[str, Any]]:
+    """The statements of the policy that `check` prints for a spec with all of it."""
+    statements: list[dict[str, Any]] = policies(parsed(**spec(bucket, statistics=True))).needed["Statement"]
+    return statements
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "writer_of",
+    [writer_of_versitygw, pytest.param(writer_of_minio, marks=pytest.mark.slow)],
+    ids=["versitygw", "minio"],
+)
+def test_no_permission_beyond_put_object_on_other_servers(writer_of: Any, tmp_path: Path) -> None:
+    """The same where another server enforces the policy of a bucket or a session; objects are created only."""
+    with writer_of() as (bucket, writer), cli.scripted_source(sends(instances("eu", 25)), [SCHEMA]) as address:
+        options = {**spec(bucket, statistics=True), "create_only": "always"}
+        documents = (cli.source(address, name="a"), cli.destination(options))
+        done = cli.run("sync", *documents, folder=tmp_path, environment=writer)
         file = as_yaml(tmp_path, documents[1])
         assert done.status == 0, done.output
         assert program.run("syncs", file, **(cli.CREDENTIALS | writer)).status == 1
         (manifest,) = manifests(bucket)
         assert (manifest["status"], manifest["rows"]) == ("complete", 25)
+        assert json.loads(bucket.objects()["_cloudquery/latest/a.json"]) == manifest
         assert program.run("verify", file, "--deep", **cli.CREDENTIALS).status == 0

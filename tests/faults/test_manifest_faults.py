@@ -77,12 +77,12 @@ def hold(delivery: Delivery, bucket: Bucket, sent: list[pa.RecordBatch]) -> None
         assert listed == bucket.objects().keys() - unsure
 
 
-def run(server: S3Server, case: Case) -> None:
-    """Deliver with manifests under the case's fault."""
+def run(server: S3Server, case: Case, **options: Any) -> None:
+    """Deliver with manifests under the case's fault; `options` are added to the spec."""
     sent = SMALL if case.operation == "PutObject" else LARGE
     with fault_proxy(server.endpoint, *case.plans) as proxy:
         used = way(proxy, server, case)
-        used = dataclasses.replace(used, options=used.options | {"manifest": {}})
+        used = dataclasses.replace(used, options=used.options | {"manifest": {}} | options)
         delivery = used.deliver(sent)
     assert (delivery.error is None) == case.delivers, delivery.error
     hold(delivery, DataOf(server, used.bucket.name), sent)
@@ -92,6 +92,15 @@ def run(server: S3Server, case: Case) -> None:
 def test_complete_is_complete(real_server: S3Server, case: Case) -> None:  # noqa: F811 -- the fixture's name
     """A manifest says `complete` exactly if every row sent is in the objects that it lists, once."""
     run(real_server, case)
+
+
+@pytest.mark.parametrize("case", SOONER[::2], ids=str)
+def test_complete_is_complete_of_objects_that_are_only_created(
+    real_server: S3Server,  # noqa: F811 -- the fixture's name
+    case: Case,
+) -> None:
+    """The same where no object is ever replaced, a manifest neither."""
+    run(real_server, case, create_only="always")
 
 
 @pytest.mark.slow

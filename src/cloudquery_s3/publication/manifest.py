@@ -20,7 +20,10 @@ from cloudquery_s3.committed import Origin, fingerprint
 from cloudquery_s3.table import extension_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     from cloudquery_s3.committed import ColumnStatistics, CommittedObject, WriteEnd, WriteStart
     from cloudquery_s3.spec import Spec
@@ -59,6 +62,7 @@ class ManifestBuilder:
         self._sync_id = sync_id
         self._tables: dict[str, _Table] = {}
         self._schemas: dict[str, pa.Schema] = {}
+        self._physical: dict[str, Mapping[str, str]] = {}
         self._known: dict[int, tuple[pa.Schema, str]] = {}
         self._retries = 0
         self._origin = Origin()
@@ -72,6 +76,8 @@ class ManifestBuilder:
         """Take note of an object."""
         table = self._tables.setdefault(record.table, _Table())
         schema_id = self._schema_id(record.schema)
+        if schema_id not in self._physical and record.statistics.footer is not None:
+            self._physical[schema_id] = _physical_types(record.statistics.footer.schema)
         table.entries.append(orjson.Fragment(orjson.dumps(self._entry(record, schema_id))))
         table.rows += record.rows
         table.size_bytes += record.size_bytes
@@ -103,7 +109,10 @@ class ManifestBuilder:
                 "objects": sum(len(table.entries) for table in self._tables.values()),
                 "retries": self._retries,
                 "altered_cells": sum(table.altered.total() for table in self._tables.values()),
-                "schemas": {schema_id: described(schema) for schema_id, schema in sorted(self._schemas.items())},
+                "schemas": {
+                    schema_id: described(schema, self._physical.get(schema_id, {}))
+                    for schema_id, schema in sorted(self._schemas.items())
+                },
                 "tables": tables,
             }
         )
@@ -174,15 +183,27 @@ def error_text(error: BaseException | None) -> str | None:
     return None if error is None else str(error)[:_MAX_ERROR_CHARACTERS]
 
 
-def described(schema: pa.Schema) -> dict[str, Any]:
+def described(schema: pa.Schema, physical: Mapping[str, str]) -> dict[str, Any]:
     """Return a schema for readers with Arrow (IPC, base64) and without (its columns in words)."""
     return {
         "arrow_ipc": b64encode(schema.serialize()).decode(),
         "columns": [
-            {"name": one.name, "arrow": str(one.type), "nullable": one.nullable, "extension": extension_of(one)}
+            {
+                "name": one.name,
+                "arrow": str(one.type),
+                "parquet": physical.get(one.name),
+                "nullable": one.nullable,
+                "extension": extension_of(one),
+            }
             for one in schema
         ],
     }
+
+
+def _physical_types(columns: pq.ParquetSchema) -> dict[str, str]:
+    """Return the physical type of each column of a Parquet file that is not nested, by its name."""
+    found = (columns.column(index) for index in range(len(columns.names)))
+    return {one.name: one.physical_type for one in found if one.path == one.name}
 
 
 def _statistics(known: ColumnStatistics) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from cloudquery_s3.committed import DeleteStale
-from iceberg_engines import by_duckdb, by_spark
+from iceberg_engines import by_duckdb, spark
 from iceberg_lake import LakeFolder, schema_of, sync_rows
 from rest_catalog_server import rest_catalog
 from s3_servers import Bucket, moto_server
@@ -29,6 +29,7 @@ pytestmark = pytest.mark.slow
 
 PAGE = (Path(__file__).parents[3] / "docs" / "iceberg.md").read_text(encoding="utf-8")
 WIDE = schema_of("t", pa.field("v", pa.string()), pa.field("l", pa.list_(pa.struct([("x", pa.int64())]))))
+PAGE = Path(__file__).parents[3] / "docs" / "iceberg.md"
 EXPECTED = [[2, None], [10, None], [20, "new"]]
 
 
@@ -86,7 +87,8 @@ def test_duckdb(lake: BucketLake) -> None:
 def test_spark(lake: BucketLake) -> None:
     """Spark reads the same, by the catalogue."""
     bucket = Bucket(lake.server, lake.bucket)
-    assert by_spark(bucket, lake.catalog["uri"], "cloudquery.t", "n, v") == EXPECTED
+    with spark(bucket, lake.catalog["uri"]) as rows:
+        assert rows("cloudquery.t", "n, v") == EXPECTED
 
 
 def test_trino(lake: BucketLake, trino: Trino) -> None:

@@ -19,6 +19,8 @@ import committed_records as committed
 import rows
 from cloudquery_s3.committed import Checksum, ColumnStatistics, FileStatistics, Origin, fingerprint
 from cloudquery_s3.errors import EncodeError, StoreError
+from cloudquery_s3.formats import make_format
+from cloudquery_s3.formats.encoder import Alterations
 from cloudquery_s3.publication.manifest import ManifestBuilder, _bound, instant, json_schema
 from specs import parsed
 
@@ -54,7 +56,7 @@ def test_the_whole_document() -> None:
     made = document([one, two], committed.end(schemas={"t": schema, "empty": rows.schema("empty")}), part="3")
     schema_id = fingerprint(schema)
     assert made["schemas"][schema_id]["columns"] == [
-        {"name": "n", "arrow": "int64", "nullable": True, "extension": None}
+        {"name": "n", "arrow": "int64", "parquet": None, "nullable": True, "extension": None}
     ]
     received = pa.ipc.read_schema(pa.py_buffer(b64decode(made["schemas"][schema_id]["arrow_ipc"])))
     assert received.equals(schema, check_metadata=True)
@@ -199,6 +201,23 @@ def test_the_published_schema() -> None:
     for wrong in ({"status": "done"}, {"manifest_version": 2}, {"rows": -1}, {"kind": "x"}, {"started_at": "today"}):
         assert not VALIDATOR.is_valid(made | wrong)
     assert not VALIDATOR.is_valid({name: value for name, value in made.items() if name != "tables"})
+
+
+def test_physical_types() -> None:
+    """Columns of Parquet objects have their physical types, but for nested ones; a later object counts, too."""
+    columns = {"n": pa.int32(), "a.b": pa.string(), "s": pa.struct([("x", pa.int64())]), "l": pa.list_(pa.int64())}
+    schema = rows.schema("t", **columns, at=pa.timestamp("us"))
+    encoder = make_format(spec()).encoder(schema, Alterations())
+    first = committed.record(schema=schema)
+    second = committed.record(key="2", schema=schema, statistics=encoder.finish().statistics)
+    (described,) = document([first, second])["schemas"].values()
+    assert {column["name"]: column["parquet"] for column in described["columns"]} == {
+        "n": "INT32",
+        "a.b": "BYTE_ARRAY",
+        "s": None,
+        "l": None,
+        "at": "INT64",
+    }
 
 
 def test_its_cost() -> None:
