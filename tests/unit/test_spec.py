@@ -214,7 +214,6 @@ NAMED: list[tuple[str, dict[str, Any], str]] = [
     ("format_spec.delimiter", {"format_spec": {"delimiter": ";"}}, "is not an option"),
     ("format_spec.skip_header", {"format": "csv", "format_spec": {"skip_header": "yes"}}, "must be true or false"),
     ("compression", {"compression": "zip"}, "is not one of gzip, zstd"),
-    ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": ""}}, "exactly one"),
     ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": ",,"}}, "exactly one"),
     ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": "é"}}, "exactly one"),
     ("format_spec.delimiter", {"format": "csv", "format_spec": {"delimiter": '"'}}, "cannot be a quote"),
@@ -330,7 +329,7 @@ ORDER: list[dict[str, Any]] = [
     {"acl": "x"},
     {"format": "x"},
     {"compression": "x"},
-    {"format": "csv", "format_spec": {"delimiter": ""}},
+    {"format": "csv", "format_spec": {"delimiter": ",,"}},
 ]
 
 
@@ -346,7 +345,24 @@ def test_order(place: int) -> None:
 def test_format_spec_comes_before_compression() -> None:
     """A format_spec that does not decode is reported before an unknown compression, its values after."""
     assert problem(format_spec={"x": 1}, compression="x").field == "format_spec.x"
-    assert problem(format="csv", format_spec={"delimiter": ""}, compression="x").field == "compression"
+    assert problem(format="csv", format_spec={"delimiter": ",,"}, compression="x").field == "compression"
+
+
+@pytest.mark.parametrize(
+    ("file_format", "name"),
+    [
+        ("csv", "delimiter"),
+        ("csv", "timestamp_separator"),
+        ("json", "json_columns"),
+        ("parquet", "version"),
+        ("parquet", "root_repetition"),
+        ("parquet", "compression"),
+    ],
+)
+def test_an_empty_text_in_format_spec_is_the_default(file_format: str, name: str) -> None:
+    """What is written as an empty text in format_spec counts as not written, as with the Go plugin."""
+    empty, absent = (parsed(format=file_format, format_spec=written) for written in ({name: ""}, {}))
+    assert empty.format_spec == absent.format_spec
 
 
 def test_sync_id() -> None:

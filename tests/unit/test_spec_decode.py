@@ -135,6 +135,29 @@ def test_unknown_keys_are_ignored_with_a_warning() -> None:
     )
 
 
+def test_many_unknown_keys_take_no_time() -> None:
+    """Of sixty thousand unknown keys twenty are named, with the nearest option, and the others counted."""
+    spec = parse(json.dumps(written() | {f"k{number:x}": 1 for number in range(60_000)}))
+    assert len(spec.warnings) == 21
+    assert spec.warnings[-1] == "spec: 59980 more keys are no options, and are ignored"
+
+
+@pytest.mark.parametrize("options", [{"format": "x" * 900_000}, {"x" * 900_000: 1}, {"path": "x" * 900_000}])
+def test_long_texts_make_short_messages(options: dict[str, Any]) -> None:
+    """A key or value of any length is shown by its beginning, and nothing near it is looked for in all of it."""
+    try:
+        shown = parse(json.dumps(written() | options)).warnings
+    except SpecError as error:
+        shown = (str(error),)
+    assert 0 < len("".join(shown)) < 300
+
+
+def test_a_spec_has_an_end() -> None:
+    """A spec above 1 MiB is refused before anything of it is read."""
+    with pytest.raises(SpecError, match="1048576 are the most"):
+        parse(json.dumps(written() | {"x": "y" * (1 << 20)}))
+
+
 def test_strange_keys_are_shown_safely() -> None:
     """A key with a line end, or endless, is shown on one short line."""
     spec = parse(json.dumps(written() | {"a\nb": 1, "k" * 500: 2}))

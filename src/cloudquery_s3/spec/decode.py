@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 Group = TypeVar("Group", bound=OptionGroup)
 
+MOST_BYTES: Final = 1 << 20
+"""What a spec may take."""
+
 _INT64_DIGITS: Final = 19
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _SHOWN_CHARACTERS: Final = 60
+_MOST_WARNINGS: Final = 20
+"""How many unknown keys of an object are named: for each, the nearest option is looked for, which takes its time."""
+
 _TEXT: Final = "a string"
 _OBJECT: Final = "an object of named values"
 _KINDS: Final[dict[Any, str]] = {
@@ -39,8 +45,10 @@ def read_document(data: bytes) -> JsonObject:
     """Return the top-level object of a spec.
 
     Raises:
-        SpecError: the bytes are not JSON, or not an object.
+        SpecError: the bytes are too many, not JSON, or not an object.
     """
+    if len(data) > MOST_BYTES:
+        raise SpecError(f"the spec has {len(data)} bytes, and {MOST_BYTES} are the most: shorten its values")
     try:
         document = json.loads(
             data.decode(errors="replace"),
@@ -94,9 +102,13 @@ def _known(
     model: type[OptionGroup], pairs: JsonObject, warnings: list[str], *, field: str, strict: bool
 ) -> dict[str, object]:
     fields, values = fields_of(model), dict[str, Any]()
+    unknown = 0
     for key, value in pairs:
         name = key.lower()
         if name not in fields:
+            unknown += 1
+            if unknown > _MOST_WARNINGS:
+                continue
             shown = quoted(key)
             message = f"is not an option{suggestion(name, fields)}"
             if strict:
@@ -106,6 +118,8 @@ def _known(
         if name in values:
             warnings.append(f"{dotted(field, name)}: is written more than once; the last one counts")
         values[name] = value
+    if unknown > _MOST_WARNINGS:
+        warnings.append(f"{field or 'spec'}: {unknown - _MOST_WARNINGS} more keys are no options, and are ignored")
     for name, value in values.items():
         group = fields[name].group
         if group and isinstance(value, JsonObject):
@@ -154,7 +168,7 @@ def _raise_fault(fault: _Fault | None, field: str) -> None:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` for a misspelt word, or "" where nothing is near."""
-    near = get_close_matches(word, list(known), n=1)
+    near = get_close_matches(word[:_SHOWN_CHARACTERS], list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -14,7 +14,7 @@ from cloudquery_s3.spec.decode import JsonObject, decode, read_document
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
 from cloudquery_s3.spec.model import COMPRESSION_SUFFIXES, MIN_PART_SIZE, Options
-from cloudquery_s3.spec.option import values_of
+from cloudquery_s3.spec.option import fields_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,9 @@ def _format_spec(options: Options, warnings: list[str]) -> FormatSpec:
     written: object = options.format_spec if "format_spec" in options.written else JsonObject()
     if not isinstance(written, JsonObject):
         raise SpecError(f"must be an object of named values, as format: {options.format} has them", field="format_spec")
-    return decode(_FORMAT_SPECS[options.format], written, warnings, field="format_spec", strict=True)
+    decoded = decode(_FORMAT_SPECS[options.format], written, warnings, field="format_spec", strict=True)
+    defaults: dict[str, Any] = {name: one.default for name, one in fields_of(type(decoded)).items()}
+    return replace(decoded, **{name: default for name, default in defaults.items() if getattr(decoded, name) == ""})
 
 
 def rewritten(options: Options) -> dict[str, Any]:
