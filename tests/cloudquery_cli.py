@@ -168,7 +168,11 @@ def scripted_source(script: Callable[[], Iterator[tuple[str, Any]]], tables: lis
 def plugin_process(
     *arguments: str, environment: dict[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `cloudquery-s3 serve` on a free port, as a service behind `registry: grpc`; gives process and address."""
+    """Run `cloudquery-s3 serve` on a free port, as a service behind `registry: grpc`; gives process and address.
+
+    Most tests read no more of its log: the pipe is large enough for that of a module's tests, since a plugin whose log
+    nobody reads waits in the end.
+    """
     command = [str(PLUGIN), "serve", "--address", "127.0.0.1:0", "--log-format", "json", *arguments]
     process = subprocess.Popen(
         command,
@@ -176,6 +180,7 @@ def plugin_process(
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, **CREDENTIALS, **(environment or {})},
+        pipesize=1 << 20,
     )
     try:
         assert process.stdout is not None

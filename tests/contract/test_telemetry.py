@@ -181,10 +181,13 @@ def test_off_imports_nothing(wire: WireServer, tmp_path: Path) -> None:
             text=True,
             env={**environment, **cli.CREDENTIALS},
         )
-        assert process.stdout is not None
-        write(Service(process, [json.loads(process.stdout.readline())]), spec(wire))
-        process.terminate()
-        process.communicate(timeout=60)
+        try:
+            assert process.stdout is not None
+            write(Service(process, [json.loads(process.stdout.readline())]), spec(wire))
+            process.terminate()
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     names = {line.rpartition("|")[2].strip() for line in imports.read_text(encoding="utf-8").splitlines()}
     assert "cloudquery_s3.writer.stream_writer" in names
     heavy = ("opentelemetry", "prometheus_client", "requests", "cloudquery_s3.telemetry.telemetry")
