@@ -40,6 +40,10 @@ def test_the_sdist_is_whole(dist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names >= {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "mkdocs.yml", "docs/spec.md", "Makefile"}
     assert not [name for name in names if "__pycache__" in name or name.startswith((".venv", ".tools", "site/"))]
+    if (ROOT / ".git").exists():
+        command = ["git", "ls-files", "--", ":!.ci", ":!.gitignore"]
+        kept = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert names >= set(kept)
 
 
 def test_dependencies_are_bounded(dist: Path) -> None:
