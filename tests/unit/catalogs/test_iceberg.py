@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -39,6 +41,18 @@ def equal(column: str, array: pa.Array, **metadata: bytes) -> Equality:
     marks = {f"ARROW:extension:{name}".encode(): value for name, value in metadata.items()}
     schema = pa.schema([pa.field(column, array.type, metadata=marks or None)])
     return Equality(column, rows.ipc(pa.record_batch([array], schema=schema)))
+
+
+def test_the_catalogue_is_opened_once(lake: LakeFolder) -> None:
+    """Tables that are committed at the same time share one catalogue: opened twice, each would make SQLite's tables."""
+    started = Barrier(8)
+
+    def catalog(_number: int) -> object:
+        started.wait(timeout=30)
+        return lake.lake.catalog
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(map(id, pool.map(catalog, range(8))))) == 1
 
 
 def test_append(lake: LakeFolder) -> None:
