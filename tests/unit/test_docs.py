@@ -219,6 +219,7 @@ def test_every_page_is_in_the_navigation() -> None:
 def test_the_code_of_pages_is_run() -> None:
     """Code that is not of a shell stands in pages alone whose tests run it, or say why they cannot."""
     runners = {
+        "iceberg.md": "tests/unit/catalogs/test_iceberg.py",
         "loading.md": "tests/contract/test_loading.py",
         "operations.md": "tests/contract/test_shared_service.py",
         "publication.md": "tests/publication/test_reader_recipes.py",
