@@ -200,7 +200,7 @@ $(SHIPPED): requirements.lock $(STAMP) # what the image ships, and nothing else
 
 sbom: $(SHIPPED) ## list what the image ships, with licences, as CycloneDX
 	mkdir -p dist
-	$(BIN)/uv tool run --from 'cyclonedx-bom>=7,<8' cyclonedx-py environment .tools/shipped/bin/python \
+	$(BIN)/uv tool run --from 'cyclonedx-bom>=7,<8' cyclonedx-py environment .tools/shipped/bin/python --gather-license-texts \
 	  --pyproject pyproject.toml -o dist/sbom.cdx.json
 
 licences: $(SHIPPED) ## collect the licences of what the image ships; refuse one that obliges its users to publish

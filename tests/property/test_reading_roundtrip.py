@@ -84,6 +84,19 @@ def test_broken_objects_are_refused(name: str, schema: pa.Schema, seed: int) -> 
         pass
 
 
+@pytest.mark.parametrize("cell", ['[{"key":null,"value":1}]', "[null]", '[{"value":1}]', '[{"key":"a"},{}]'])
+@pytest.mark.parametrize("nested", [False, True])
+def test_maps_without_keys_are_refused(cell: str, nested: bool) -> None:
+    """An entry of a map that has no key is an error of the table: Arrow would end the process."""
+    kind = pa.map_(pa.string(), pa.int64())
+    schema = pa.schema([pa.field("m", pa.list_(kind) if nested else kind)])
+    cell = f"[{cell}]" if nested else cell
+    quoted = cell.replace('"', '""')
+    for name, text in (("json", f'{{"m":{cell}}}\n'), ("csv", f'm\n"{quoted}"\n')):
+        with pytest.raises(UnreadableError):
+            list(read(name, schema, text.encode()))
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_exotic_types(name: str) -> None:
     """Dictionaries, views and run ends come back in their own types."""

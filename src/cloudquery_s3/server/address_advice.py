@@ -20,6 +20,7 @@ _OVER_TCP: Final[Mapping[int | None, str]] = {
     errno.EACCES: "this user may not listen at that port; choose one above 1023 in {flag}",
     errno.EADDRINUSE: "another process listens there; stop it, or choose another {flag}",
     errno.EADDRNOTAVAIL: "this machine does not have that address; correct {flag}",
+    None: "this machine does not have that address; correct {flag}",  # asyncio itself, of the same from 3.13 on
 }
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from threading import Barrier
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -19,8 +24,7 @@ from cloudquery_s3.committed import Conditions, DeleteRecord, DeleteStale, Equal
 from cloudquery_s3.errors import CatalogError
 from iceberg_lake import SYNC, FolderIO, LakeFolder, schema_of, sync_rows
 
-if TYPE_CHECKING:
-    from pathlib import Path
+PAGE = Path(__file__).parents[3] / "docs" / "iceberg.md"
 
 
 @pytest.fixture
@@ -39,6 +43,30 @@ def equal(column: str, array: pa.Array, **metadata: bytes) -> Equality:
     marks = {f"ARROW:extension:{name}".encode(): value for name, value in metadata.items()}
     schema = pa.schema([pa.field(column, array.type, metadata=marks or None)])
     return Equality(column, rows.ipc(pa.record_batch([array], schema=schema)))
+
+
+def test_the_catalogue_is_opened_once(lake: LakeFolder) -> None:
+    """Tables that are committed at the same time share one catalogue: opened twice, each would make SQLite's tables."""
+    started = Barrier(8)
+
+    def catalog(_number: int) -> object:
+        started.wait(timeout=30)
+        return lake.lake.catalog
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(map(id, pool.map(catalog, range(8))))) == 1
+
+
+def test_the_query_of_the_page(lake: LakeFolder) -> None:
+    """The query of iceberg.md tells how many rows each source has; Trino itself reads tables in a slow test."""
+    instances = schema_of("aws_ec2_instances")
+    for numbers, source in (([1, 2], "one"), ([9], "two")):
+        lake.publish(lake.put(sync_rows(numbers, source=source, schema=instances)))
+    (query,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    with duckdb.connect() as database:
+        database.register("instances", lake.table("aws_ec2_instances").scan().to_arrow())
+        found = database.sql(query.replace("lake.cloudquery.aws_ec2_instances", "instances")).fetchall()
+    assert {(source, count) for source, _, count in found} == {("one", 2), ("two", 1)}
 
 
 def test_append(lake: LakeFolder) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from pyiceberg.catalog import load_catalog
@@ -40,15 +39,23 @@ class Lake:
         self.spec = spec
         self._options = spec.iceberg
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._opened: Catalog | None = None
 
-    @cached_property
+    @property
     def catalog(self) -> Catalog:
-        """The catalogue.
+        """The catalogue, opened once, however many threads ask for it first.
 
         Raises:
             SpecError: what pyiceberg needs for it is not installed.
             CatalogError: it does not answer, or refuses.
         """
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+    def _open(self) -> Catalog:
         try:
             return load_catalog(NAME, **(_defaults(self.spec) | self._options.catalog))
         except NotInstalledError as error:
