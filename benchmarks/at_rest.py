@@ -23,6 +23,7 @@ COLUMNS: Final = ("", "MiB resident", "of it its own", "CPU-s", "listens after, 
 TURNS: Final = 5
 _MIB: Final = 2**20
 _SETTLED_S: Final = 0.5
+_WAIT_S: Final = 30
 
 LIBRARIES: Final = "asyncio google.protobuf.descriptor_pool numpy pyarrow pyarrow.compute pyarrow.parquet urllib3"
 """What no plugin of this kind can do without: its memory is the floor."""
@@ -53,7 +54,7 @@ class Rest(NamedTuple):
 
 
 def rows(turns: int = TURNS) -> list[tuple[str, ...]]:
-    """Return the cells: the plugin once it listens and has loaded nothing more, after Init, and the floor."""
+    """Return the cells: the plugin after Init, and the floor."""
     after = [_plugin("parquet") for _ in range(turns)]
     return [
         _cells("the plugin after Init, Parquet", after),
@@ -67,6 +68,7 @@ def _plugin(form: str) -> Rest:
         listens_s = time.perf_counter() - started
         spec = json.dumps(spec_json(form, "http://127.0.0.1:1")).encode()
         with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(_WAIT_S)  # the socket's file is there a moment before it listens
             plugin_pb2_grpc.PluginStub(channel).Init(plugin_pb2.Init.Request(spec=spec, invocation_id="bench"))
         time.sleep(_SETTLED_S)
         return _rest(server.pid, processes.cpu_s(server.pid), listens_s)
