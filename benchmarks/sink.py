@@ -1,13 +1,15 @@
 """An S3 server that accepts every write and keeps nothing: what is measured against it is the client's cost.
 
-Run as a process of its own: `python -m benchmarks.sink [LATENCY_S [CERTIFICATE]]` prints its port, and ends with its
-input. With a certificate, a PEM file that holds the key too, it speaks TLS.
+`GET /` tells how many bytes each object has, as JSON. Run as a process of its own, `python -m benchmarks.sink
+[LATENCY_S [CERTIFICATE]]` prints its port, and ends with its input. With a certificate, a PEM file that holds the key
+too, it speaks TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import re
 import ssl
 import sys
@@ -29,11 +31,12 @@ _COMPLETED: Final = (
 class Sink(asyncio.BufferedProtocol):
     """One connection. Requests have a Content-Length, as every S3 client sends them that knows its sizes.
 
-    Each is answered `latency_s` after its last byte has come.
+    Each is answered `latency_s` after its last byte has come. `sizes` are those of all objects, by the path of the key.
     """
 
-    def __init__(self, latency_s: float = 0.0) -> None:
+    def __init__(self, latency_s: float = 0.0, sizes: dict[str, int] | None = None) -> None:
         self._latency_s = latency_s
+        self._sizes = {} if sizes is None else sizes
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._filled = 0
@@ -71,6 +74,9 @@ class Sink(asyncio.BufferedProtocol):
         self._head = head
         length = _LENGTH.search(head)
         self._body_left = int(length[1]) if length else 0
+        if head.startswith(b"PUT "):
+            path = head.split(b" ", 2)[1].partition(b"?")[0].decode()
+            self._sizes[path] = self._sizes.get(path, 0) + self._body_left  # parts add up
         if _EXPECTS.search(head):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -80,6 +86,10 @@ class Sink(asyncio.BufferedProtocol):
         self._send(method, path)
 
     def _send(self, method: bytes, path: bytes) -> None:
+        if method == b"GET":
+            told = json.dumps(self._sizes).encode()
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told))
+            return
         if self._latency_s:
             asyncio.get_running_loop().call_later(self._latency_s, self._transport.write, reply(method, path))
         else:
@@ -103,7 +113,7 @@ async def _serve(latency_s: float, certificate: str | None) -> None:
     if certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
-    server = await loop.create_server(functools.partial(Sink, latency_s), "127.0.0.1", 0, ssl=context)
+    server = await loop.create_server(functools.partial(Sink, latency_s, {}), "127.0.0.1", 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
