@@ -99,6 +99,14 @@ def test_close_before_init(plugin: client.Client) -> None:
     plugin.close()
 
 
+def test_a_spec_has_an_end(plugin: client.Client) -> None:
+    """A spec above 1 MiB is refused before anything of it is read."""
+    request = pb.Init.Request(spec=b"[" * ((1 << 20) + 1))
+    with pytest.raises(grpc.RpcError, match="1048576 are the most") as refused:
+        plugin.stub.Init(request, timeout=30)
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_a_flush_loses_nothing(plugin: client.Client, bucket: Bucket) -> None:
     """A flush between inserts, which asks for an acknowledgement that this plugin gives at the end, loses no row."""
     plugin.init(in_bucket(bucket, format="json", path="{{TABLE}}/{{UUID}}"))

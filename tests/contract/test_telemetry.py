@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -22,6 +21,7 @@ import cloudquery_cli as cli
 import plugin_client as client
 import rows
 from otlp_receiver import Received, attributes, from_json, otlp_receiver
+from recipes import DEPLOY, ROOT
 from server_programs import find_program, free_port, running
 from telemetry_service import CELL, INVOCATION, Service, service, spec, write
 from waiting import eventually
@@ -29,10 +29,10 @@ from wire_server import CLOSE, error, wire_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from wire_server import WireServer
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/telemetry.md").read_text(encoding="utf-8")
 SECRETS = (CELL, cli.CREDENTIALS["AWS_SECRET_ACCESS_KEY"], "collector-token")
 
@@ -372,7 +372,7 @@ def test_the_page_lists_all_spans(wire: WireServer) -> None:
 
 def alerts() -> dict[str, Any]:
     """The rules that the page shows."""
-    return dict(yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8")))
+    return dict(yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8")))
 
 
 def test_alerts_name_what_is_there(wire: WireServer) -> None:

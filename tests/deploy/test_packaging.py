@@ -30,8 +30,8 @@ def test_pyroma_is_content() -> None:
 
 
 def test_every_recipe_is_tried() -> None:
-    """Each folder of `deploy/` has a test beside this one that reads it."""
-    tests = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "deploy").glob("test_*.py")}
+    """Each folder of `deploy/` has a test that reads it."""
+    tests = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
     folders = {path.relative_to(DEPLOY).parts[0] for path in DEPLOY.rglob("*") if path.is_file()}
     for folder in folders:
         assert any(re.search(rf'DEPLOY / "{folder}"', text) for text in tests.values()), folder

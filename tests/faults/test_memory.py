@@ -50,7 +50,7 @@ def into_memory(store: MemoryStore, budget: MemoryBudget, **options: Any) -> Des
     """A destination in memory, with this budget."""
     spec = parsed(**options)
     context = write_context(spec, store, file_format=make_format(spec), sync_id=INVOCATION_ID)
-    return Destination(spec, store, dataclasses.replace(context, budget=budget))
+    return Destination(spec, store, dataclasses.replace(context, budget=budget), sync_id=INVOCATION_ID)
 
 
 def numbers(store: MemoryStore) -> dict[str, list[int]]:

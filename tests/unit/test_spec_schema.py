@@ -210,6 +210,7 @@ FORGIVEN = {
     "athena null",
     "skip_header null",
     "delimiter None",
+    "delimiter ''",
     "batch_size 0",
     "batch_size -1",
     "batch_size_bytes 0",

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from cloudquery_s3.spec.decode import MOST_BYTES
-
 _KIB: Final = 1 << 10
 _MIB: Final = 1 << 20
 
@@ -43,7 +41,7 @@ class Limits:
     settings: int = _limit(64, "Settings in one frame; beyond it the connection is closed.")
     unread_bytes: int = _limit(_MIB, "Answers that a client does not read; beyond it the connection is closed.")
     message_bytes: int = _limit(220 * _MIB, "One message; a larger one ends its call. The CLI itself allows 200 MiB.")
-    spec_bytes: int = _limit(MOST_BYTES, "A spec; a longer one is refused.")
+    spec_bytes: int = _limit(_MIB, "A spec; a longer one is refused.")
     window_bytes: int = _limit(4 * _MIB, "What may come of one call before any of it is taken; the client waits.")
     least_window_bytes: int = _limit(256 * _KIB, "The same, where many calls share `all_windows_bytes`.")
     all_windows_bytes: int = _limit(16 * _MIB, "All calls' windows: each gets its share, down to the least.")

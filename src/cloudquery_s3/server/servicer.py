@@ -127,6 +127,8 @@ class PluginServicer:
         return response(PLUGIN, "Init")()
 
     async def _connect(self, spec: bytes, invocation_id: str) -> Destination:
+        if len(spec) > (most := self._limits.spec_bytes):
+            raise errors.SpecError(f"the spec has {len(spec)} bytes, and {most} are the most: shorten its values")
         telemetry = await asyncio.shield(self.telemetry) if self.telemetry is not None else None
         destination = await _connected(spec, invocation_id, telemetry)
         if self._budget is None:  # the first: nothing is written yet, and all that a Write needs is loaded

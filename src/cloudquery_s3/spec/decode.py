@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 Group = TypeVar("Group", bound=OptionGroup)
 
-MOST_BYTES: Final = 1 << 20
-"""What a spec may take."""
-
 _INT64_DIGITS: Final = 19
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
@@ -45,10 +42,8 @@ def read_document(data: bytes) -> JsonObject:
     """Return the top-level object of a spec.
 
     Raises:
-        SpecError: the bytes are too many, not JSON, or not an object.
+        SpecError: the bytes are not JSON, or not an object.
     """
-    if len(data) > MOST_BYTES:
-        raise SpecError(f"the spec has {len(data)} bytes, and {MOST_BYTES} are the most: shorten its values")
     try:
         document = json.loads(
             data.decode(errors="replace"),

@@ -25,6 +25,8 @@ NAME: Final = "cloudquery"
 
 _SECRET: Final = re.compile(r"credential|token|secret|password|key|auth|sas|uri", re.IGNORECASE)
 _MAX_CHARACTERS: Final = 600
+_THERE: Final = "already exists"
+"""What SQLite and PostgreSQL say of a table that another process was the first to create."""
 
 
 class Lake:
@@ -57,7 +59,7 @@ class Lake:
 
     def _open(self) -> Catalog:
         try:
-            return load_catalog(NAME, **(_defaults(self.spec) | self._options.catalog))
+            return _loaded(_defaults(self.spec) | self._options.catalog)
         except NotInstalledError as error:
             raise SpecError(f"needs more of pyiceberg: {self.words(error)}", field="iceberg.catalog.type") from None
         except Exception as error:  # noqa: BLE001 -- each kind of catalogue raises its own
@@ -109,6 +111,16 @@ class Lake:
                     self.catalog.create_namespace(namespace)
                 except NamespaceAlreadyExistsError:
                     continue
+
+
+def _loaded(options: dict[str, str]) -> Catalog:
+    """Load the catalogue; once more where another process was faster to create the tables of a new SQL catalogue."""
+    try:
+        return load_catalog(NAME, **options)
+    except Exception as error:
+        if _THERE not in str(error):
+            raise
+    return load_catalog(NAME, **options)
 
 
 def _defaults(spec: Spec) -> dict[str, Any]:
