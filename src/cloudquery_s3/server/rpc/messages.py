@@ -18,7 +18,7 @@ _PREFIX: Final = struct.Struct(">BI")
 _ALIGNMENT: Final = 8
 
 _FIRST_BYTES: Final = 64 << 10
-_MOST_FIRST_BYTES: Final = 1 << 20
+_MOST_FIRST_BYTES: Final = 4 << 20
 _GROWTH: Final = 4
 """The memory of a message is what has come of it times this at most, or the first bytes: as many as the message before
 it had, within these bounds."""
@@ -118,6 +118,11 @@ class MessageReader:
 
 
 def _room(size: int, whole: int) -> memoryview:
-    """Return memory for the first `size` bytes of a message of `whole` bytes, whose end is to be aligned."""
+    """Return memory for the first `size` bytes of a message of `whole` bytes, whose end is to be aligned.
+
+    Anything may stand in it: zeros, as a `bytearray` has them, would be written to pages that are not needed yet.
+    """
+    import numpy as np  # noqa: PLC0415 -- it takes longer than all else before a process can listen
+
     padding = -whole % _ALIGNMENT
-    return memoryview(bytearray(padding + size))[padding:]
+    return np.empty(padding + size, np.uint8).data[padding:]
