@@ -43,7 +43,6 @@ CASES: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("Parquet, snappy", "parquet", {"object_size": _SIZED}),
     ("Parquet, zstd 1", "parquet", {"object_size": _SIZED, "format_spec": {"compression": "zstd"}}),
     ("JSON, zstd", "json", {"object_size": _SIZED, "compression": "zstd"}),
-    ("CSV, zstd", "csv", {"object_size": _SIZED, "compression": "zstd"}),
 )
 
 
