@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,14 @@ def test_arguments(tmp_path: Path, more: list[str], warnings: list[str]) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals(number: signal.Signals) -> None:
-    """SIGINT, SIGTERM and SIGHUP end the process with status 0 and without a trace, a second one changes nothing."""
-    with cli.plugin_process() as (process, address):
+    """SIGINT, SIGTERM and SIGHUP end the process with status 0 and without a trace, a second one changes nothing.
+
+    Where these tests run under `nohup` SIGHUP is ignored, and processes inherit that: so it is not, for a moment.
+    """
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGHUP, inherited)
+        process, address = stack.enter_context(cli.plugin_process())
         assert answers(address) == [3]
         process.send_signal(number)
         process.send_signal(number)
