@@ -320,8 +320,11 @@ def test_what_ends_a_write_can_be_joined(wire: WireServer) -> None:
         plugin.close()
         with pytest.raises(grpc.RpcError):
             closed.call.result()
+        plugin.init(spec(wire, batch_size=1))
+        before = len(wire.requests)
         stopped = plugin.open_write()
         stopped.send(client.insert(rows.batch("t", [1])))
+        assert eventually(lambda: len(wire.requests) > before), "the row is not stored"
         running.stop()
     errors = [line for line in running.lines if line["level"] == "error"]
     for what in ("AccessDenied", "was closed before", "told to stop"):
