@@ -23,6 +23,9 @@ class FaultyCatalog(SqlCatalog):
     committed: list[str] = []  # noqa: RUF012 -- likewise: the tables that a commit was made to
     between: list[Callable[[], Any]] = []  # noqa: RUF012 -- what others do between a load and the commit
 
+    def __init__(self, name: str, **properties: str) -> None:
+        self._faulty("open", lambda: super(FaultyCatalog, self).__init__(name, **properties))
+
     def load_table(self, identifier: Any) -> Any:
         """See `Catalog`."""
         return self._faulty("load_table", lambda: super(FaultyCatalog, self).load_table(identifier))

@@ -10,8 +10,9 @@ from jsonschema import Draft202012Validator
 
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.spec import Credentials, CsvSpec, ParquetSpec, ServerSideEncryption, Spec
+from cloudquery_s3.spec.aws_options import MIN_PART_SIZE
 from cloudquery_s3.spec.duration import duration_s
-from cloudquery_s3.spec.model import MIN_PART_SIZE, Options
+from cloudquery_s3.spec.model import Options
 from cloudquery_s3.spec.option import fields_of
 from cloudquery_s3.spec.schema import json_schema
 from specs import INVOCATION_ID, written

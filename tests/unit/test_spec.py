@@ -10,7 +10,7 @@ import pytest
 
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.spec import Credentials, CsvSpec, JsonSpec, ParquetSpec, ServerSideEncryption, Spec
-from cloudquery_s3.spec.model import MAX_PART_SIZE, MIN_PART_SIZE
+from cloudquery_s3.spec.aws_options import MAX_PART_SIZE, MIN_PART_SIZE
 from cloudquery_s3.spec.option import values_of
 from specs import INVOCATION_ID, LEFT_OUT, parsed
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudquery_s3.spec.file_format import ParquetSpec
-from cloudquery_s3.spec.model import HIGHEST_LEVELS
+from cloudquery_s3.spec.file_format import HIGHEST_LEVELS, ParquetSpec
 from cloudquery_s3.spec.path_advice import path_advice
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Options of AWS that stand in objects of their own: whose credentials, which encryption."""
+"""Options of AWS: whose credentials, which encryption; who may read the objects, how large a part may be."""
 
 from __future__ import annotations
 
@@ -8,6 +8,22 @@ from typing import Annotated, Final, Literal, TypeAlias
 from cloudquery_s3.spec.option import CHOICE, Option, OptionGroup
 
 Encryption: TypeAlias = Literal["AES256", "aws:kms", "aws:kms:dsse"]
+Acl: TypeAlias = Literal[
+    "",
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+]
+
+MIN_PART_SIZE: Final = 5 * 1024 * 1024
+"""The least that S3 accepts for any part of a multipart upload but the last."""
+
+MAX_PART_SIZE: Final = 5 * 1024 * 1024 * 1024
+"""The largest part that S3 accepts."""
 
 ROLE_ARN_PATTERN: Final = r"^(arn(:[^:\n]*){5}([:/].*)?)?$"
 

@@ -14,7 +14,14 @@ ParquetTypes: TypeAlias = Literal["arrow", "portable"]
 JsonColumns: TypeAlias = Literal["value", "string"]
 TimestampSeparator: TypeAlias = Literal["T", " "]
 RootRepetition: TypeAlias = Literal["undefined", "required", "optional", "repeated"]
+Compression: TypeAlias = Literal["", "gzip", "zstd"]
+"""Of whole objects of text; Parquet compresses within the file."""
 
+COMPRESSION_SUFFIXES: Final = {"": "", "gzip": ".gz", "zstd": ".zst"}
+"""What `{{FORMAT}}` ends in."""
+
+HIGHEST_LEVELS: Final = {"gzip": 9, "zstd": 22}
+"""The codecs that have levels, from 1 on, and their highest."""
 
 _SEPARATOR: Final = Option(
     "What stands between the date and the time of a timestamp: `T`, or a blank as the Go plugin's v7.7.2 to v7.9.11 "

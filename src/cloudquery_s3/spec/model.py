@@ -10,37 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, TypeAlias
 
-from cloudquery_s3.spec.aws_options import Credentials, ServerSideEncryption
-from cloudquery_s3.spec.file_format import FormatName, FormatSpec, JsonSpec
+from cloudquery_s3.spec.aws_options import MAX_PART_SIZE, MIN_PART_SIZE, Acl, Credentials, ServerSideEncryption
+from cloudquery_s3.spec.file_format import Compression, FormatName, FormatSpec, JsonSpec
 from cloudquery_s3.spec.lake import Glue, Iceberg
 from cloudquery_s3.spec.manifest import DEFAULT_PATH, Manifest
 from cloudquery_s3.spec.option import CHOICE, LATER, Option, OptionGroup
 
-Compression: TypeAlias = Literal["", "gzip", "zstd"]
 CreateOnly: TypeAlias = Literal["auto", "always", "never"]
 Checksums: TypeAlias = Literal["when_supported", "when_required"]
-Acl: TypeAlias = Literal[
-    "",
-    "private",
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "aws-exec-read",
-    "bucket-owner-read",
-    "bucket-owner-full-control",
-]
-
-COMPRESSION_SUFFIXES: Final = {"": "", "gzip": ".gz", "zstd": ".zst"}
-"""What `{{FORMAT}}` ends in."""
-
-HIGHEST_LEVELS: Final = {"gzip": 9, "zstd": 22}
-"""The codecs that have levels, from 1 on, and their highest."""
-
-MIN_PART_SIZE: Final = 5 * 1024 * 1024
-"""The least that S3 accepts for any part of a multipart upload but the last."""
-
-MAX_PART_SIZE: Final = 5 * 1024 * 1024 * 1024
-"""The largest part that S3 accepts."""
 
 LEAST_OBJECT_SIZE: Final = 1024 * 1024
 """Smaller objects are not made to measure: that would cost more than it is worth."""

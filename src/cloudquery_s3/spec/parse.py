@@ -9,11 +9,11 @@ from cloudquery_s3.errors import SpecError
 from cloudquery_s3.object_key import PathTemplate
 from cloudquery_s3.spec import rules
 from cloudquery_s3.spec.advice import advice
-from cloudquery_s3.spec.aws_options import Credentials
+from cloudquery_s3.spec.aws_options import MIN_PART_SIZE, Credentials
 from cloudquery_s3.spec.decode import JsonObject, decode, read_document
 from cloudquery_s3.spec.duration import duration_s
-from cloudquery_s3.spec.file_format import CsvSpec, FormatSpec, JsonSpec, ParquetSpec
-from cloudquery_s3.spec.model import COMPRESSION_SUFFIXES, MIN_PART_SIZE, Options
+from cloudquery_s3.spec.file_format import COMPRESSION_SUFFIXES, CsvSpec, FormatSpec, JsonSpec, ParquetSpec
+from cloudquery_s3.spec.model import Options
 from cloudquery_s3.spec.option import fields_of, values_of
 
 if TYPE_CHECKING:

@@ -13,10 +13,13 @@ from urllib.parse import urlsplit
 from cloudquery_s3.errors import SpecError
 from cloudquery_s3.object_key import MAX_KEY_BYTES, literal_bytes, partition_fields
 from cloudquery_s3.spec import manifest
-from cloudquery_s3.spec.aws_options import ROLE_ARN_PATTERN, Encryption
+from cloudquery_s3.spec.aws_options import MAX_PART_SIZE, ROLE_ARN_PATTERN, Acl, Encryption
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.duration import duration_s
 from cloudquery_s3.spec.file_format import (
+    COMPRESSION_SUFFIXES,
+    HIGHEST_LEVELS,
+    Compression,
     CsvSpec,
     FormatName,
     JsonColumns,
@@ -29,17 +32,7 @@ from cloudquery_s3.spec.file_format import (
     TimestampSeparator,
 )
 from cloudquery_s3.spec.lake import glue_problems, iceberg_problems
-from cloudquery_s3.spec.model import (
-    COMPRESSION_SUFFIXES,
-    HIGHEST_LEVELS,
-    LEAST_OBJECT_SIZE,
-    MAX_PART_SIZE,
-    Acl,
-    Checksums,
-    Compression,
-    CreateOnly,
-    Options,
-)
+from cloudquery_s3.spec.model import LEAST_OBJECT_SIZE, Checksums, CreateOnly, Options
 from cloudquery_s3.spec.option import values_of
 
 if TYPE_CHECKING:

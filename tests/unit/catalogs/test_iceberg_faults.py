@@ -189,6 +189,17 @@ def test_many_writes_at_once(lake: LakeFolder) -> None:
     assert lake.column() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_catalogue_that_another_has_just_made(lake: LakeFolder, when: str) -> None:
+    """A new SQL catalogue whose tables another process was faster to create is opened; nothing else is tried twice."""
+    FaultyCatalog.faults["open"] = (when, ConnectionError("table iceberg_tables already exists"), 1)
+    LakeFolder(lake.folder, lake.spec.iceberg.catalog).publish(lake.put(sync_rows([1])))
+    assert lake.column() == [1]
+    FaultyCatalog.faults["open"] = (when, ConnectionError("reset by peer"), 1)
+    with pytest.raises(CatalogError, match="cannot be opened: ConnectionError: reset by peer"):
+        LakeFolder(lake.folder, lake.spec.iceberg.catalog).publish(lake.put(sync_rows([2])))
+
+
 SYNCS = st.lists(
     st.tuples(
         st.sampled_from(["one", "two"]),
