@@ -10,7 +10,7 @@ from typing import Any, Final
 _OPTIONS: Final = {
     -1: 1 << 30,  # M_TRIM_THRESHOLD: do not give back the top of the heap
     -3: 1 << 30,  # M_MMAP_THRESHOLD: no block is a mapping of its own
-    -8: 1,  # M_ARENA_MAX: all threads share what is kept
+    -8: 4,  # M_ARENA_MAX: few arenas keep less than one a thread would, and encoders seldom wait for each other's
 }
 
 
