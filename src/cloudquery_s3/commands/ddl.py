@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from cloudquery_s3.commands.arguments import Destination, SpecFile
 from cloudquery_s3.commands.one_spec import one_spec
 from cloudquery_s3.errors import PluginError, SpecError
 
@@ -37,9 +38,6 @@ class DialectName(StrEnum):
     GLUE = "glue"
 
 
-_SpecFile = Annotated[
-    Path, typer.Argument(metavar="SPEC", exists=True, help="A CloudQuery YAML file, or the plugin's bare spec.")
-]
 _Dialect = Annotated[DialectName, typer.Option("--dialect", help="Whose words to speak.")]
 _Tables = Annotated[
     Path | None,
@@ -77,7 +75,7 @@ _Since = Annotated[
 
 
 def ddl(  # noqa: PLR0913 -- each is an option that a user types
-    spec: _SpecFile,
+    spec: SpecFile,
     *,
     dialect: _Dialect,
     tables: _Tables = None,
@@ -87,6 +85,7 @@ def ddl(  # noqa: PLR0913 -- each is an option that a user types
     namespace: _Namespace = "",
     access: _Access = "",
     since: _Since = None,
+    destination: Destination = "",
 ) -> None:
     """Print the SQL that makes the objects tables of an engine.
 
@@ -98,7 +97,7 @@ def ddl(  # noqa: PLR0913 -- each is an option that a user types
     if sum(source is not None for source in (tables, manifest, of_object)) != 1:
         raise typer.BadParameter("say exactly one of --tables, --manifest and --object")
     try:
-        parsed = one_spec(spec)
+        parsed = one_spec(spec, destination)
         found = [one for one in _described(parsed, tables, manifest, of_object) if _wanted(one.name, table)]
         if not found:
             raise SpecError("there is no table of that name", field="--table")

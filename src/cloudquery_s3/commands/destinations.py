@@ -65,25 +65,26 @@ class Contents:
         specs: this plugin's.
         problems: of documents that are nobody's.
         warnings: of documents that are another plugin's.
-        others: names of destinations that are not this plugin's.
+        notes: which destinations could be this plugin's, but are not named so.
+        others: names of the destinations that are passed over.
     """
 
     specs: list[PluginSpec] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
 
-def contents(documents: list[Document], folder: Path) -> Contents:
+def contents(documents: list[Document], folder: Path, *, wanted: str = "") -> Contents:
     """Return the specs in a file that are this plugin's; other destinations and all sources are passed over.
 
-    A document without `kind` is taken as the bare spec of the plugin. A destination that the CLI downloads is this
-    plugin's if it is called `s3`; any other if its name or its program has `s3` in it, or if its spec has a `region`
-    and another option that every spec of this plugin has.
+    A document without `kind` is taken as the bare spec of the plugin. Of destinations only names decide: see `is_s3`.
 
     Args:
         documents: the file's.
         folder: from where the CLI is started, for a relative `path`.
+        wanted: the one destination to take, whatever plugin its document names; all of this plugin's where empty.
     """
     found = Contents()
     for document in documents:
@@ -96,34 +97,42 @@ def contents(documents: list[Document], folder: Path) -> Contents:
             hint = suggestion(str(content["kind"]), KINDS)
             found.problems.append(f"kind: {quoted(str(content['kind']))} is not one of {', '.join(KINDS)}{hint}")
         else:
-            _of_kind(content["kind"], content.get("spec"), document, folder, found)
+            _of_kind(content["kind"], content.get("spec"), document, folder, found, wanted)
+    if wanted:
+        found.specs[:] = [spec for spec in found.specs if spec.name == wanted]
     return found
 
 
-def _of_kind(kind: str, outer: object, document: Document, folder: Path, found: Contents) -> None:
+def _of_kind(kind: str, outer: object, document: Document, folder: Path, found: Contents, wanted: str) -> None:
     if not isinstance(outer, dict):
         found.problems.append(f"spec: is missing below kind: {kind}")
         return
     outer = {str(key).lower(): value for key, value in outer.items()}
     name = str(outer.get("name") or kind)
-    if kind == "destination" and is_s3(outer):
+    if kind == "destination" and (name == wanted if wanted else is_s3(outer)):
         found.specs.append(_noted(_destination(name, outer, folder, document.missing), document))
         return
     if kind == "destination":
         found.others.append(name)
+        if not wanted and _registry(outer) not in _DOWNLOADED:
+            found.notes.append(
+                f"{name} is passed over, since neither its name nor the end of its path has s3 in it; if it is this "
+                f"plugin, choose it with --destination {name}"
+            )
     found.warnings.extend(f"{name}: {line}" for line in (*_unset(document.missing), *document.warnings))
 
 
 def is_s3(outer: dict[str, Any]) -> bool:
-    """Tell whether a destination is this plugin's, as far as its document tells."""
+    """Tell whether a destination is named as this plugin's.
+
+    One that the CLI downloads is if the end of its path is `s3`; any other if its name, or the end of its path (a
+    program, an image, an address), has the word `s3` in it. What is in its spec is no evidence: other plugins, too,
+    have a bucket in a region.
+    """
     program = re.split(r"[/\\]", str(outer.get("path") or ""))[-1].lower()
     if _registry(outer) in _DOWNLOADED:
         return program in {"s3", ""}
-    if _NAMED_S3.search(str(outer.get("name") or "").lower()) or _NAMED_S3.search(program):
-        return True
-    spec = outer.get("spec")
-    options = {str(key).lower() for key in spec} if isinstance(spec, dict) else set()
-    return "region" in options and bool(options & {"bucket", "path", "format"})
+    return bool(_NAMED_S3.search(str(outer.get("name") or "").lower()) or _NAMED_S3.search(program))
 
 
 def duplicates(specs: list[PluginSpec]) -> Iterator[str]:
