@@ -177,9 +177,10 @@ $(DUCKDB_ICEBERG): $(STAMP) # where there is no package for the platform, the de
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-lock: ## renew what is developed with (requirements-dev.lock) and what the image ships (requirements.lock)
+lock: ## renew what is developed with (requirements-dev.lock), what the wheel needs (requirements.lock), and what the image ships
 	$(LOCK) --group dev pyproject.toml -o requirements-dev.lock
 	$(LOCK) --constraints requirements-dev.lock pyproject.toml -o requirements.lock
+	$(LOCK) --constraints requirements-dev.lock --extra iceberg --extra otel --group image pyproject.toml -o requirements-image.lock
 
 docs: $(STAMP) ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -188,14 +189,14 @@ package: $(STAMP) ## build wheel and sdist into dist/
 	rm -f dist/*.whl dist/*.tar.gz
 	$(BIN)/python -m hatchling build -d dist
 
-audit: $(STAMP) ## look for known vulnerabilities in both locks (asks a public database)
-	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
+audit: $(STAMP) ## look for known vulnerabilities in all locks (asks a public database)
+	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --disable-pip --require-hashes -r requirements.lock -r requirements-image.lock -r requirements-dev.lock
 
 SHIPPED := .tools/shipped/.installed
 
-$(SHIPPED): requirements.lock $(STAMP) # what the image ships, and nothing else
+$(SHIPPED): requirements-image.lock $(STAMP) # what the image ships, and nothing else
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/shipped
-	$(BIN)/uv pip install --quiet --python .tools/shipped/bin/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python .tools/shipped/bin/python --require-hashes -r requirements-image.lock
 	@touch $@
 
 sbom: $(SHIPPED) ## list what the image ships, with licences, as CycloneDX

@@ -77,6 +77,32 @@ def test_installs_in_a_clean_environment(kind: str, dist: Path, tmp_path: Path) 
     run(str(program / "python"), "-c", importing)
 
 
+@pytest.mark.slow
+def test_what_the_image_installs(dist: Path, tmp_path: Path) -> None:
+    """The image's lock is wheels only; with it, Iceberg by REST and Glue and OpenTelemetry are at hand."""
+    (wheel,) = dist.glob("*.whl")
+    run(sys.executable, "-m", "venv", str(tmp_path / "venv"))
+    python = str(tmp_path / "venv" / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "requirements-image.lock"))
+    run(*pip, "--no-deps", str(wheel))
+    run(python, "-m", "pip", "check")
+    run(python, "-c", "import cloudquery_s3.catalogs.iceberg, pyiceberg.catalog.glue, pyiceberg.catalog.rest, boto3")
+    listening = "--address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"
+    sending = "--otel-endpoint", "127.0.0.1:9", "--otel-endpoint-insecure"
+    with subprocess.Popen(
+        [python, "-m", "cloudquery_s3.cli", "serve", *listening, *sending], stdout=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        try:
+            assert [serving.stdout.readline().split(maxsplit=2)[2].split(" address=")[0] for _ in range(2)] == [
+                "serving metrics",
+                "serving",
+            ]
+        finally:
+            serving.terminate()
+
+
 def run(*command: str, folder: Path | None = None) -> str:
     """Run a program that must succeed, and return what it says."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import recipes
 from cloudquery_s3 import __version__
@@ -19,6 +22,37 @@ def test_a_releases_notes_are_of_that_version_only() -> None:
     (section,) = [section for section in sections if section.startswith(f"{__version__}]")]
     assert notes == section.partition("\n")[2]
     assert not re.search(r"^## ", notes, re.MULTILINE)
+
+
+def locked(name: str) -> dict[str, str]:
+    """The packages of a lock, and their versions."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==(\S+)", text, re.MULTILINE))
+
+
+def test_the_locks_agree() -> None:
+    """What the wheel needs is in the image, and all of that in the development lock, each in one version."""
+    wheel, image, development = (locked(f"requirements{kind}.lock").items() for kind in ("", "-image", "-dev"))
+    assert wheel < image < development
+
+
+def test_the_image_has_the_extras() -> None:
+    """The image's lock has all that `iceberg` and `otel` ask for, and boto3 for Glue; it has no awscrt."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    wanted = {canonicalize_name(Requirement(line).name) for extra in ("iceberg", "otel") for line in extras[extra]}
+    image = locked("requirements-image.lock").keys()
+    assert wanted | {"boto3"} <= image
+    assert "awscrt" not in image
+
+
+def test_the_image_is_built_from_what_is_there() -> None:
+    """Each file that the Dockerfile copies is in the repository, and .dockerignore lets it through."""
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    names = {name for line in copied for name in line.split()}
+    let_through = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
+    assert names == let_through
+    assert "requirements-image.lock" in names
+    assert [name for name in names if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.slow
