@@ -38,11 +38,14 @@ class DialectName(StrEnum):
     GLUE = "glue"
 
 
-_Dialect = Annotated[DialectName, typer.Option("--dialect", help="Whose words to speak.")]
+_Dialect = Annotated[
+    DialectName, typer.Option("--dialect", metavar="ENGINE", help=f"Whose words to speak: {', '.join(DialectName)}.")
+]
 _Tables = Annotated[
     Path | None,
     typer.Option(
         "--tables",
+        metavar="FILE",
         exists=True,
         dir_okay=False,
         help="What `cloudquery tables --format json` has written: __tables.json.",
@@ -70,7 +73,9 @@ _Access = Annotated[
 ]
 _Since = Annotated[
     datetime | None,
-    typer.Option("--since", formats=["%Y-%m-%d"], help="First day of projected partitions (default: 2020-01-01)."),
+    typer.Option(
+        "--since", metavar="DATE", formats=["%Y-%m-%d"], help="First day of projected partitions (default: 2020-01-01)."
+    ),
 ]
 
 
