@@ -7,7 +7,7 @@ RUN python -m venv /plugin
 COPY requirements-image.lock ./
 RUN /plugin/bin/python -m pip install --no-cache-dir --disable-pip-version-check --only-binary :all: \
     --require-hashes -r requirements-image.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY src src
 RUN /plugin/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps .
 

@@ -13,7 +13,7 @@ PROMETHEUS_VERSION := v0.316.0
 DUCKDB_VERSION := 1.5.5
 DUCKDB_ICEBERG := .tools/duckdb-iceberg/.installed-$(DUCKDB_VERSION)
 
-.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog spark-iceberg duckdb-iceberg trino h2spec otel-collector promtool deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
+.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog spark-iceberg duckdb-iceberg trino h2spec otel-collector promtool deploy-tools ray-env airflow-env docs package rating audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -188,6 +188,9 @@ docs: $(STAMP) ## build the documentation into site/, strictly
 package: $(STAMP) ## build wheel and sdist into dist/
 	rm -f dist/*.whl dist/*.tar.gz
 	$(BIN)/python -m hatchling build -d dist
+
+rating: $(STAMP) ## hold what the sdist in dist/ says of itself against what an index shows; wants the addresses of hatch_build.py
+	$(BIN)/uv tool run 'pyroma>=5,<6' --min 10 dist/*.tar.gz
 
 audit: $(STAMP) ## look for known vulnerabilities in all locks (asks a public database)
 	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --disable-pip --require-hashes -r requirements.lock -r requirements-image.lock -r requirements-dev.lock
