@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from cloudquery_s3.commands.cloudquery_file import DESTINATION_KEYS, KINDS, REGISTRIES, WRITE_MODES
+from cloudquery_s3.commands.cloudquery_file import DESTINATION_KEYS, DOWNLOADED, KINDS, REGISTRIES, WRITE_MODES
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.model import Options
 from cloudquery_s3.spec.option import fields_of
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudquery_s3.commands.spec_file import Document
-
-_DOWNLOADED: Final = {"cloudquery", "github"}
-"""Registries that the CLI downloads plugins from, by `team/name`."""
 
 _REPLACING: Final = "overwrite-delete-stale"
 """The CLI's default of `write_mode`."""
@@ -114,7 +111,7 @@ def _of_kind(kind: str, outer: object, document: Document, folder: Path, found: 
         return
     if kind == "destination":
         found.others.append(name)
-        if not wanted and _registry(outer) not in _DOWNLOADED:
+        if not wanted and _registry(outer) not in DOWNLOADED:
             found.notes.append(
                 f"{name} is passed over, since neither its name nor the end of its path has s3 in it; if it is this "
                 f"plugin, choose it with --destination {name}"
@@ -130,8 +127,8 @@ def is_s3(outer: dict[str, Any]) -> bool:
     have a bucket in a region.
     """
     program = re.split(r"[/\\]", str(outer.get("path") or ""))[-1].lower()
-    if _registry(outer) in _DOWNLOADED:
-        return program in {"s3", ""}
+    if outer.get("path") and _registry(outer) in DOWNLOADED:
+        return program == "s3"
     return bool(_NAMED_S3.search(str(outer.get("name") or "").lower()) or _NAMED_S3.search(program))
 
 
@@ -142,7 +139,7 @@ def duplicates(specs: list[PluginSpec]) -> Iterator[str]:
 
 
 def _registry(outer: dict[str, Any]) -> str:
-    return str(outer.get("registry") or "cloudquery")
+    return str(outer.get("registry") or DOWNLOADED[0])
 
 
 def _destination(name: str, outer: dict[str, Any], folder: Path, missing: tuple[str, ...]) -> PluginSpec:
@@ -183,7 +180,7 @@ def _place(outer: dict[str, Any], folder: Path, found: PluginSpec) -> None:
     if registry not in REGISTRIES:
         hint = suggestion(registry, REGISTRIES)
         found.problems.append(f"registry: {quoted(registry)} is not one of {', '.join(REGISTRIES)}{hint}")
-    if registry in _DOWNLOADED:
+    if registry in DOWNLOADED:
         if not outer.get("version"):
             found.problems.append(f"version: is missing, which registry: {registry} needs")
         found.warnings.append(
