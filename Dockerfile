@@ -2,10 +2,12 @@
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /src
 RUN python -m venv /plugin
-COPY requirements.lock ./
+# With the extras iceberg and otel, which cost nothing until they are asked for. Without login: nobody logs in here, and
+# botocore loads its awscrt wherever that is installed, for 4 MB.
+COPY requirements-image.lock ./
 RUN /plugin/bin/python -m pip install --no-cache-dir --disable-pip-version-check --only-binary :all: \
-    --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+    --require-hashes -r requirements-image.lock
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY src src
 RUN /plugin/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps .
 

@@ -13,7 +13,7 @@ PROMETHEUS_VERSION := v0.316.0
 DUCKDB_VERSION := 1.5.5
 DUCKDB_ICEBERG := .tools/duckdb-iceberg/.installed-$(DUCKDB_VERSION)
 
-.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog spark-iceberg duckdb-iceberg trino h2spec otel-collector promtool deploy-tools ray-env airflow-env docs package audit sbom licences notes lock clean
+.PHONY: help protocol demo bench test test-slow check lint types imports conformance s3-server minio rgw readers rest-catalog spark-iceberg duckdb-iceberg trino h2spec otel-collector promtool deploy-tools ray-env airflow-env docs package rating audit sbom licences notes lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -177,9 +177,10 @@ $(DUCKDB_ICEBERG): $(STAMP) # where there is no package for the platform, the de
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-lock: ## renew what is developed with (requirements-dev.lock) and what the image ships (requirements.lock)
+lock: ## renew what is developed with (requirements-dev.lock), what the wheel needs (requirements.lock), and what the image ships
 	$(LOCK) --group dev pyproject.toml -o requirements-dev.lock
 	$(LOCK) --constraints requirements-dev.lock pyproject.toml -o requirements.lock
+	$(LOCK) --constraints requirements-dev.lock --extra iceberg --extra otel --group image pyproject.toml -o requirements-image.lock
 
 docs: $(STAMP) ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -188,14 +189,17 @@ package: $(STAMP) ## build wheel and sdist into dist/
 	rm -f dist/*.whl dist/*.tar.gz
 	$(BIN)/python -m hatchling build -d dist
 
-audit: $(STAMP) ## look for known vulnerabilities in both locks (asks a public database)
-	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
+rating: $(STAMP) ## hold what the sdist in dist/ says of itself against what an index shows; wants the addresses of hatch_build.py
+	$(BIN)/uv tool run 'pyroma>=5,<6' --min 10 dist/*.tar.gz
+
+audit: $(STAMP) ## look for known vulnerabilities in all locks (asks a public database)
+	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --disable-pip --require-hashes -r requirements.lock -r requirements-image.lock -r requirements-dev.lock
 
 SHIPPED := .tools/shipped/.installed
 
-$(SHIPPED): requirements.lock $(STAMP) # what the image ships, and nothing else
+$(SHIPPED): requirements-image.lock $(STAMP) # what the image ships, and nothing else
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/shipped
-	$(BIN)/uv pip install --quiet --python .tools/shipped/bin/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python .tools/shipped/bin/python --require-hashes -r requirements-image.lock
 	@touch $@
 
 sbom: $(SHIPPED) ## list what the image ships, with licences, as CycloneDX

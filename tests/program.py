@@ -26,7 +26,7 @@ class Said:
     errors: str
 
     def findings(self, level: str) -> list[str]:
-        """What `check` said at a level: `problem`, `warning`, `ok`."""
+        """What `check` said at a level: `problem`, `warning`, `note`, `ok`."""
         mark = f": {level}: "
         return [line.split(mark, 1)[1] for line in self.output.splitlines() if mark in line]
 
@@ -50,5 +50,5 @@ def as_yaml(folder: Path, *documents: object) -> Path:
 
 def destination(spec: object, **outer: object) -> dict[str, object]:
     """A document of this destination: as a server of its own, appending."""
-    place = {"name": "lake", "registry": "grpc", "path": "localhost:7777", "write_mode": "append"}
+    place = {"name": "lake", "registry": "grpc", "path": "cloudquery-s3:7777", "write_mode": "append"}
     return {"kind": "destination", "spec": {**place, **outer, "spec": spec}}

@@ -6,6 +6,7 @@ the code that has given it its work; so whoever logs knows for whom, and no func
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -21,6 +22,24 @@ _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
+class SeenSources:
+    """The sources of a Write's rows, by table, as far as the rows have been read. Any thread may add and ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_table: dict[str, frozenset[str]] = {}
+
+    def add(self, table: str, sources: frozenset[str]) -> None:
+        """Take note of sources that rows of a table name."""
+        with self._lock:
+            self._by_table[table] = self._by_table.get(table, frozenset()) | sources
+
+    def of(self, table: str) -> list[str]:
+        """Return the sources of a table, in order."""
+        with self._lock:
+            return sorted(self._by_table.get(table, ()))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
     """What is worked for. Two scopes are never equal: that of an object is the object's own.
@@ -31,6 +50,7 @@ class Scope:
         write_id: the Write, by its UUID; empty outside of one.
         table: the table of an object that is being written; empty elsewhere.
         opened_at: when that object's first row came.
+        sources: where the Write's rows come from; None outside of one.
     """
 
     sync_id: str = ""
@@ -38,6 +58,7 @@ class Scope:
     write_id: str = ""
     table: str = ""
     opened_at: datetime | None = None
+    sources: SeenSources | None = None
 
 
 _CURRENT: Final[ContextVar[Scope]] = ContextVar("scope", default=Scope())  # noqa: B039 - it is frozen

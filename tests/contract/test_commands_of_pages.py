@@ -85,6 +85,8 @@ NOT_RUN = {
         "the AWS CLI is not there; test_the_lifecycle_rule makes the same call",
     "docker run --rm -p 127.0.0.1:7777:7777 -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY -e AWS_SESSION_TOKEN "
     "cloudquery-s3": "it needs Docker; CI builds the image and runs it",
+    "docker buildx build --platform linux/amd64 --tag docker.cloudquery.io/my-team/destination-s3:v1.2.3-linux-amd64 "
+    "--output type=docker,dest=dist/plugin-s3-v1.2.3-linux-amd64.tar .": "it needs Docker; a release does the same",
     "bq mk": "it needs an account of Google Cloud",
     "cloudquery tables config/ --output-dir docs": "tests/unit/catalogs/test_cli_tables.py reads what it has written",
     **dict.fromkeys(

@@ -290,7 +290,7 @@ def test_the_log_of_a_service_can_be_joined(wire: WireServer) -> None:
             plugin.init(spec(wire))
         writes = [plugin.open_write() for plugin in plugins]
         for number, one in enumerate(writes):
-            one.send(client.insert(rows.batch(f"t{number}", [1])))
+            one.send(client.insert(rows.batch(f"t{number}", [1], _cq_source_name=[f"source{number}"])))
         for one in writes:
             one.end()
         running.stop()
@@ -298,12 +298,32 @@ def test_the_log_of_a_service_can_be_joined(wire: WireServer) -> None:
     peers = [{line["peer"] for line in lines} for lines in of_tables.values()]
     assert [len(one) for one in peers] == [1, 1]
     assert peers[0] != peers[1]
+    for number, lines in of_tables.items():
+        assert [line["sources"] for line in lines] == [[f"source{number}"]] * len(lines)
     messages = [line["message"] for lines in of_tables.values() for line in lines]
     assert (messages.count("object written"), messages.count("table written")) == (2, 2)
     assert messages.count("sending again") == 2, "said on the threads of the upload pool"
     outside = {"serving", "stopped"}
     assert {line["message"] for line in running.lines if line.get("sync_id") != INVOCATION} == outside
     assert all(line["time"].endswith("Z") for line in running.lines)
+
+
+def test_the_log_says_whose_rows_a_table_lost(wire: WireServer) -> None:
+    """A table's error has the sources of its rows, as every line about it has that comes after the rows were read."""
+    wire.answers["PutObject"] = [error(400, "InvalidArgument")]
+    with service() as running:
+        plugin = client.Client(running.address)
+        plugin.init(spec(wire, batch_size=2))
+        write = plugin.open_write()
+        write.send(client.insert(rows.batch("t", [1, 2], _cq_source_name=["b", "a"])))
+        with pytest.raises(grpc.RpcError, match="InvalidArgument"):
+            write.end()
+        running.stop()
+    of_table = {line["message"].partition(":")[0]: line for line in running.lines if "table" in line}
+    (failure,) = [line for line in of_table.values() if line["level"] == "error"]
+    assert (failure["table"], failure["sources"]) == ("t", ["a", "b"])
+    assert of_table["table written"]["sources"] == ["a", "b"]
+    assert all("sources" in line for line in of_table.values())
 
 
 def test_what_ends_a_write_can_be_joined(wire: WireServer) -> None:

@@ -8,14 +8,17 @@ from pathlib import Path
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from cloudquery_s3.commands import go_yaml
-from cloudquery_s3.commands.destinations import contents
+from cloudquery_s3.commands.cloudquery_file import REGISTRIES, file_schema
+from cloudquery_s3.commands.destinations import contents, is_s3
 from cloudquery_s3.commands.diagnosis import diagnose
 from cloudquery_s3.commands.spec_file import read_documents
 from cloudquery_s3.errors import SpecError
 from specs import INVOCATION_ID
 
+SCHEMA = Draft202012Validator(json.loads(file_schema()))
 PIECES = [
     *("kind: destination\n", "spec:\n", "  spec:\n", "    bucket: b\n", "  name: x\n", "---\n", "- ", "? ", ": "),
     *("{", "}", "[", "]", "&a ", "*a", "<<: ", "!!binary ", "!!int ", "!x ", "'", '"', "|\n", "# "),
@@ -55,6 +58,20 @@ def test_any_content(content: object) -> None:
     for found in contents(read_documents(text, {}), Path()).specs:
         diagnosis = diagnose(found.data, invocation_id=INVOCATION_ID)
         assert (diagnosis.spec is None) == bool(diagnosis.problems)
+
+
+WORDS = st.lists(st.sampled_from(["s3", "S3", "cloudquery", "pg", "4", "-", "_", "/", "\\", ":", "."]), min_size=1).map(
+    "".join
+)
+
+
+@given(name=WORDS, path=WORDS, registry=st.sampled_from(["", *REGISTRIES, None]))
+@settings(max_examples=300, deadline=None)
+def test_the_schema_knows_whose_a_destination_is(name: str, path: str, registry: str | None) -> None:
+    """The schema of the whole file takes that for this plugin's which `check` takes for it, by the same names."""
+    outer = {"name": name, "path": path} | ({} if registry is None else {"registry": registry})
+    document = {"kind": "destination", "spec": {**outer, "write_mode": "append", "spec": {"bucket": 1}}}
+    assert SCHEMA.is_valid(document) != is_s3(outer)
 
 
 @given(value=JSON)

@@ -140,6 +140,18 @@ def test_wrong_usage(lake: Callable[..., Lake], tmp_path: Path, arguments: list[
     assert Shell(lake(), tmp_path)(*arguments).status == 2
 
 
+def test_a_destination_that_is_not_called_s3(lake: Callable[..., Lake], tmp_path: Path) -> None:
+    """A destination without s3 in its names is none of S3's, whatever its spec says, unless it is chosen."""
+    one = lake()
+    one.write("s")
+    file = as_yaml(tmp_path, destination(one.written, path="localhost:7777"))
+    keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    said = program.run("syncs", file, **keys)
+    assert said.status == 1
+    assert f"there is no S3 destination in {file}, only lake: choose with --destination" in said.errors
+    assert program.run("syncs", file, "--destination", "lake", **keys).output.startswith("s\t")
+
+
 def test_which_destination(lake: Callable[..., Lake], tmp_path: Path) -> None:
     """Of several destinations with manifests one must be chosen; one without has nothing to read."""
     one, two = lake(), lake()
@@ -150,7 +162,8 @@ def test_which_destination(lake: Callable[..., Lake], tmp_path: Path) -> None:
     assert (said.status, "(one, two): choose with --destination" in said.errors) == (1, True)
     assert program.run("syncs", file, "--destination", "one", **keys).output.startswith("s\t")
     assert program.run("syncs", file, "--destination", "two", **keys).output == ""
-    assert "there is no S3 destination three" in program.run("syncs", file, "--destination", "three", **keys).errors
+    said = program.run("syncs", file, "--destination", "three", **keys)
+    assert f"there is no destination three in {file}, only one, two" in said.errors
     plain = {name: value for name, value in one.written.items() if name != "manifest"}
     said = program.run("syncs", as_yaml(tmp_path, destination(plain)), **keys)
     assert (said.status, "writes manifests: set `manifest`" in said.errors) == (1, True)

@@ -232,12 +232,12 @@ def test_the_code_of_pages_is_run() -> None:
     assert all((ROOT / test).is_file() for test in runners.values())
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built pages."""
+@pytest.fixture(scope="module", params=["", "https://github.com/someone/something"], ids=["nowhere", "repository"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages: of a build that is not told where the repository is, and of one that is."""
     folder = tmp_path_factory.mktemp("site")
     command = [str(program.PROGRAM.with_name("mkdocs")), "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PROJECT_REPOSITORY_URL": request.param}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
@@ -250,6 +250,15 @@ def test_the_site_needs_no_network(site: Path) -> None:
         assert not re.search(r"<(?:script|link|img)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//", text), page
         assert 'class="mermaid"' not in text  # the theme would fetch what draws it
         assert 'class="md-footer__link' in text or page.name == "404.html"
+        assert "data-md-component=source" not in text.replace('"', "")  # the theme would ask the host for its stars
+
+
+def test_the_site_leads_to_the_repository(site: Path, request: pytest.FixtureRequest) -> None:
+    """Every page has a link to the repository, where the build was told its address, and else none."""
+    address = request.node.callspec.params["site"]
+    for page in site.rglob("*.html"):
+        found = re.findall(r'<a href="([^"]*)"[^>]*class="md-source"', page.read_text(encoding="utf-8"))
+        assert set(found) == ({address} if address else set()), page
 
 
 def test_the_search_needs_no_server(site: Path, tmp_path: Path) -> None:

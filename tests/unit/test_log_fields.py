@@ -11,7 +11,7 @@ import cloudquery_s3
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(Path(cloudquery_s3.__file__).parent.rglob("*.py"))
 LEVELS = {"debug", "info", "warning", "error", "exception", "log"}
-EVERY_LINE = {"level", "message", "time", "trace", "sync_id", "peer", "table"}
+EVERY_LINE = {"level", "message", "time", "trace", "sync_id", "peer", "table", "sources"}
 """What `server/logs.py` adds by itself: tests/unit/server/test_logs.py shows each of them."""
 
 

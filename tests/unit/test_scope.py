@@ -7,8 +7,11 @@ import asyncio
 import threading
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cloudquery_s3 import scope
-from cloudquery_s3.scope import Scope, Workers
+from cloudquery_s3.scope import Scope, SeenSources, Workers
 
 SOURCES = Path(scope.__file__).parent
 
@@ -62,6 +65,16 @@ def test_work_that_waits_is_counted() -> None:
 def test_scopes_of_two_objects_differ() -> None:
     """Two scopes of the same content are not the same: each object has one of its own."""
     assert Scope(table="t") != Scope(table="t")
+
+
+@given(st.lists(st.tuples(st.sampled_from("tuv"), st.frozensets(st.text(max_size=2)))))
+def test_sources_that_were_seen(seen: list[tuple[str, frozenset[str]]]) -> None:
+    """A table's sources are all that its rows have named, once each and in order; no other table's."""
+    sources = SeenSources()
+    for table, names in seen:
+        sources.add(table, names)
+    for table in "tuvw":
+        assert sources.of(table) == sorted({name for one, names in seen if one == table for name in names})
 
 
 def test_all_threads_are_workers() -> None:

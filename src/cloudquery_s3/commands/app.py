@@ -6,10 +6,10 @@ Exit codes: 0 is well, 1 a problem was found, 2 the command was called wrongly.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from cloudquery_s3.commands import (
     check,
@@ -36,16 +36,34 @@ Exit codes: 0 all is well, 1 a problem was found, 2 the command was called wrong
 
 
 class _Command(TyperCommand):
-    """Shows required arguments without braces, as manuals do."""
+    """Shows arguments and flags as manuals do: without braces, and without the names of Python's types."""
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return [piece.translate({ord("{"): None, ord("}"): None}) for piece in super().collect_usage_pieces(ctx)]
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        return [_without_type(param) for param in super().get_params(ctx)]
+
+
+class _Program(TyperGroup):
+    """Shows the program's own flags likewise."""
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        return [_without_type(param) for param in super().get_params(ctx)]
+
+
+def _without_type(param: Any) -> Any:
+    """Have an argument or a flag, whose name says enough, shown without its type; typer has no setting for it."""
+    if param.param_type_name == "argument" or getattr(param, "is_flag", False):
+        param.display_type_rich = lambda **_: None
+    return param
 
 
 def build_app() -> typer.Typer:
     """Return the application; its help is coloured and framed on a terminal only."""
     app = typer.Typer(
         name="cloudquery-s3",
+        cls=_Program,
         help=_HELP,
         no_args_is_help=True,
         add_completion=True,
@@ -67,9 +85,11 @@ def build_app() -> typer.Typer:
         expire.expire
     )
     app.command("report", cls=_Command, short_help="Make a page about a sync: one HTML file.")(html_report.report)
-    app.command("schema", short_help="Print the JSON schema of the spec.")(schema.schema)
+    app.command("schema", cls=_Command, short_help="Print the JSON schema of the spec.")(schema.schema)
     app.command("package", cls=_Command, short_help="Lay out dist/ for `cloudquery plugin publish`.")(package.package)
-    app.command("version", short_help="Print the versions of this plugin and of what it runs on.")(version.version)
+    app.command("version", cls=_Command, short_help="Print the versions of this plugin and of what it runs on.")(
+        version.version
+    )
     return app
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cloudquery_s3.commands.arguments import Destination
 from cloudquery_s3.commands.destinations import contents, duplicates
 from cloudquery_s3.commands.diagnosis import diagnose
 from cloudquery_s3.commands.iam_policy import policies
@@ -68,6 +69,7 @@ def check(
     connect: _Connect = False,
     as_json: _Json = False,
     policy: _Policy = False,
+    destination: Destination = "",
 ) -> None:
     """Report every problem at once; of a good spec, show its keys and the IAM policy it needs.
 
@@ -83,23 +85,24 @@ def check(
             raise typer.BadParameter(f"there is no file {file}")
     report: Report = JsonReport() if as_json else PolicyReport() if policy else TextReport()
     for place in files:
-        _check_place(place, report, table=table, connect=connect)
+        _check_place(place, report, destination, table=table, connect=connect)
     report.end()
     raise typer.Exit(1 if report.problems else 0)
 
 
-def _check_place(place: Path, report: Report, *, table: str, connect: bool) -> None:
-    """Check a file, or a folder of them, in which one S3 destination at least is expected."""
+def _check_place(place: Path, report: Report, destination: str, *, table: str, connect: bool) -> None:
+    """Check a file, or a folder of them, in which the destination is expected, or one of S3 where it has no name."""
     others: list[str] = []
     before = report.destinations, report.problems
     for where, text in _texts(place, report):
-        found = contents(_documents(where, text, report), Path.cwd())
+        found = contents(_documents(where, text, report), Path.cwd(), wanted=destination)
         others += found.others
         _check_contents(where, found, report, table=table, connect=connect)
     if (report.destinations, report.problems) == before:
-        passed = f"; passed over: {', '.join(others)}, for neither name nor path has s3 in it" if others else ""
+        what = f"destination {destination}" if destination else "S3 destination"
+        passed = f"passed over: {', '.join(others)}; choose one with --destination" if others else ""
         hint = "write kind: destination, or the bare spec"
-        report.problem(str(place), f"there is no S3 destination in it{passed or f': {hint}'}")
+        report.problem(str(place), f"there is no {what} in it; {passed or hint}")
 
 
 def _documents(where: str, text: str, report: Report) -> list[Document]:
@@ -132,6 +135,8 @@ def _check_contents(where: str, found: Contents, report: Report, *, table: str, 
         report.problem(where, problem)
     for warning in found.warnings:
         report.warning(where, warning)
+    for note in found.notes:
+        report.note(where, note)
     for name in duplicates(found.specs):
         report.problem(where, f"name: two destinations are called {name}; give each its own")
     for plugin_spec in found.specs:

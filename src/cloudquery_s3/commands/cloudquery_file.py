@@ -12,6 +12,8 @@ from cloudquery_s3.spec.schema import Schema, json_schema
 
 KINDS: Final = ("source", "destination", "transformer")
 REGISTRIES: Final = ("cloudquery", "docker", "github", "grpc", "local")
+DOWNLOADED: Final = ("cloudquery", "github")
+"""Registries that the CLI downloads plugins from, by `team/name`; the first where none is written."""
 WRITE_MODES: Final = ("append", "overwrite", "overwrite-delete-stale")
 
 _TEXT: Final[Schema] = {"type": "string"}
@@ -64,14 +66,30 @@ _VARIABLE: Final[Schema] = {"type": "string", "pattern": r"\$\{[^}]+\}"}
 _WITH_TABLES: Final[Schema] = {"properties": {"spec": {"required": ["iceberg"]}}, "required": ["spec"]}
 """A destination that may have every write mode."""
 
-_S3_NAME: Final[Schema] = {"pattern": r"(^|[^A-Za-z0-9])[sS]3([^A-Za-z0-9]|$)"}
+_NAMED_S3: Final[Schema] = {"pattern": r"(^|[^A-Za-z0-9])[sS]3([^A-Za-z0-9]|$)"}
+_ENDS_IN_S3: Final[Schema] = {"pattern": r"(^|[^A-Za-z0-9])[sS]3([^A-Za-z0-9/\\][^/\\]*)?$"}
+_DOWNLOADED_S3: Final[Schema] = {"pattern": r"(^|[/\\])[sS]3$"}
+_OURS: Final[Schema] = {
+    "anyOf": [
+        {"properties": {"registry": {"enum": ["", *DOWNLOADED]}, "path": _DOWNLOADED_S3}, "required": ["path"]},
+        {
+            "properties": {"registry": {"not": {"enum": ["", *DOWNLOADED]}}},
+            "required": ["registry"],
+            "anyOf": [
+                {"properties": {"name": _NAMED_S3}, "required": ["name"]},
+                {"properties": {"path": _ENDS_IN_S3}, "required": ["path"]},
+            ],
+        },
+    ]
+}
+"""A destination that `check` takes for this plugin's: see `destinations.is_s3`."""
 
 
 def file_schema() -> str:
     """Return the JSON schema of each document of a CloudQuery file, for editors: draft 2020-12, as text.
 
-    A destination whose name or path has `s3` in it has this plugin's options; of other plugins nothing is known. A
-    `${VARIABLE}` may stand for any value.
+    A destination that is named as this plugin's has its options; of other plugins nothing is known. A `${VARIABLE}` may
+    stand for any value.
     """
     own = json.loads(json_schema())
     draft = own.pop("$schema")
@@ -79,7 +97,7 @@ def file_schema() -> str:
         "source": _object(_SOURCE, required=["name", "path", "tables", "destinations"]),
         "destination": {
             **_object(_DESTINATION, required=["name", "path"]),
-            "if": {"anyOf": [{"properties": {key: _S3_NAME}, "required": [key]} for key in ("name", "path")]},
+            "if": _OURS,
             "then": {
                 "properties": {"spec": _with_variables(own)},
                 "required": ["spec"],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from cloudquery_s3.commands.arguments import Destination, SpecFile
 from cloudquery_s3.commands.one_spec import one_spec
 from cloudquery_s3.errors import PluginError, SpecError
 
@@ -37,14 +38,14 @@ class DialectName(StrEnum):
     GLUE = "glue"
 
 
-_SpecFile = Annotated[
-    Path, typer.Argument(metavar="SPEC", exists=True, help="A CloudQuery YAML file, or the plugin's bare spec.")
+_Dialect = Annotated[
+    DialectName, typer.Option("--dialect", metavar="ENGINE", help=f"Whose words to speak: {', '.join(DialectName)}.")
 ]
-_Dialect = Annotated[DialectName, typer.Option("--dialect", help="Whose words to speak.")]
 _Tables = Annotated[
     Path | None,
     typer.Option(
         "--tables",
+        metavar="FILE",
         exists=True,
         dir_okay=False,
         help="What `cloudquery tables --format json` has written: __tables.json.",
@@ -72,12 +73,14 @@ _Access = Annotated[
 ]
 _Since = Annotated[
     datetime | None,
-    typer.Option("--since", formats=["%Y-%m-%d"], help="First day of projected partitions (default: 2020-01-01)."),
+    typer.Option(
+        "--since", metavar="DATE", formats=["%Y-%m-%d"], help="First day of projected partitions (default: 2020-01-01)."
+    ),
 ]
 
 
 def ddl(  # noqa: PLR0913 -- each is an option that a user types
-    spec: _SpecFile,
+    spec: SpecFile,
     *,
     dialect: _Dialect,
     tables: _Tables = None,
@@ -87,6 +90,7 @@ def ddl(  # noqa: PLR0913 -- each is an option that a user types
     namespace: _Namespace = "",
     access: _Access = "",
     since: _Since = None,
+    destination: Destination = "",
 ) -> None:
     """Print the SQL that makes the objects tables of an engine.
 
@@ -98,7 +102,7 @@ def ddl(  # noqa: PLR0913 -- each is an option that a user types
     if sum(source is not None for source in (tables, manifest, of_object)) != 1:
         raise typer.BadParameter("say exactly one of --tables, --manifest and --object")
     try:
-        parsed = one_spec(spec)
+        parsed = one_spec(spec, destination)
         found = [one for one in _described(parsed, tables, manifest, of_object) if _wanted(one.name, table)]
         if not found:
             raise SpecError("there is no table of that name", field="--table")

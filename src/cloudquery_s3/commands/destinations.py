@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from cloudquery_s3.commands.cloudquery_file import DESTINATION_KEYS, KINDS, REGISTRIES, WRITE_MODES
+from cloudquery_s3.commands.cloudquery_file import DESTINATION_KEYS, DOWNLOADED, KINDS, REGISTRIES, WRITE_MODES
 from cloudquery_s3.spec.decode import quoted, suggestion
 from cloudquery_s3.spec.model import Options
 from cloudquery_s3.spec.option import fields_of
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudquery_s3.commands.spec_file import Document
-
-_DOWNLOADED: Final = {"cloudquery", "github"}
-"""Registries that the CLI downloads plugins from, by `team/name`."""
 
 _REPLACING: Final = "overwrite-delete-stale"
 """The CLI's default of `write_mode`."""
@@ -65,25 +62,26 @@ class Contents:
         specs: this plugin's.
         problems: of documents that are nobody's.
         warnings: of documents that are another plugin's.
-        others: names of destinations that are not this plugin's.
+        notes: which destinations could be this plugin's, but are not named so.
+        others: names of the destinations that are passed over.
     """
 
     specs: list[PluginSpec] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
 
-def contents(documents: list[Document], folder: Path) -> Contents:
+def contents(documents: list[Document], folder: Path, *, wanted: str = "") -> Contents:
     """Return the specs in a file that are this plugin's; other destinations and all sources are passed over.
 
-    A document without `kind` is taken as the bare spec of the plugin. A destination that the CLI downloads is this
-    plugin's if it is called `s3`; any other if its name or its program has `s3` in it, or if its spec has a `region`
-    and another option that every spec of this plugin has.
+    A document without `kind` is taken as the bare spec of the plugin. Of destinations only names decide: see `is_s3`.
 
     Args:
         documents: the file's.
         folder: from where the CLI is started, for a relative `path`.
+        wanted: the one destination to take, whatever plugin its document names; all of this plugin's where empty.
     """
     found = Contents()
     for document in documents:
@@ -96,34 +94,42 @@ def contents(documents: list[Document], folder: Path) -> Contents:
             hint = suggestion(str(content["kind"]), KINDS)
             found.problems.append(f"kind: {quoted(str(content['kind']))} is not one of {', '.join(KINDS)}{hint}")
         else:
-            _of_kind(content["kind"], content.get("spec"), document, folder, found)
+            _of_kind(content["kind"], content.get("spec"), document, folder, found, wanted)
+    if wanted:
+        found.specs[:] = [spec for spec in found.specs if spec.name == wanted]
     return found
 
 
-def _of_kind(kind: str, outer: object, document: Document, folder: Path, found: Contents) -> None:
+def _of_kind(kind: str, outer: object, document: Document, folder: Path, found: Contents, wanted: str) -> None:
     if not isinstance(outer, dict):
         found.problems.append(f"spec: is missing below kind: {kind}")
         return
     outer = {str(key).lower(): value for key, value in outer.items()}
     name = str(outer.get("name") or kind)
-    if kind == "destination" and is_s3(outer):
+    if kind == "destination" and (name == wanted if wanted else is_s3(outer)):
         found.specs.append(_noted(_destination(name, outer, folder, document.missing), document))
         return
     if kind == "destination":
         found.others.append(name)
+        if not wanted and _registry(outer) not in DOWNLOADED:
+            found.notes.append(
+                f"{name} is passed over, since neither its name nor the end of its path has s3 in it; if it is this "
+                f"plugin, choose it with --destination {name}"
+            )
     found.warnings.extend(f"{name}: {line}" for line in (*_unset(document.missing), *document.warnings))
 
 
 def is_s3(outer: dict[str, Any]) -> bool:
-    """Tell whether a destination is this plugin's, as far as its document tells."""
+    """Tell whether a destination is named as this plugin's.
+
+    One that the CLI downloads is if the end of its path is `s3`; any other if its name, or the end of its path (a
+    program, an image, an address), has the word `s3` in it. What is in its spec is no evidence: other plugins, too,
+    have a bucket in a region.
+    """
     program = re.split(r"[/\\]", str(outer.get("path") or ""))[-1].lower()
-    if _registry(outer) in _DOWNLOADED:
-        return program in {"s3", ""}
-    if _NAMED_S3.search(str(outer.get("name") or "").lower()) or _NAMED_S3.search(program):
-        return True
-    spec = outer.get("spec")
-    options = {str(key).lower() for key in spec} if isinstance(spec, dict) else set()
-    return "region" in options and bool(options & {"bucket", "path", "format"})
+    if outer.get("path") and _registry(outer) in DOWNLOADED:
+        return program == "s3"
+    return bool(_NAMED_S3.search(str(outer.get("name") or "").lower()) or _NAMED_S3.search(program))
 
 
 def duplicates(specs: list[PluginSpec]) -> Iterator[str]:
@@ -133,7 +139,7 @@ def duplicates(specs: list[PluginSpec]) -> Iterator[str]:
 
 
 def _registry(outer: dict[str, Any]) -> str:
-    return str(outer.get("registry") or "cloudquery")
+    return str(outer.get("registry") or DOWNLOADED[0])
 
 
 def _destination(name: str, outer: dict[str, Any], folder: Path, missing: tuple[str, ...]) -> PluginSpec:
@@ -174,7 +180,7 @@ def _place(outer: dict[str, Any], folder: Path, found: PluginSpec) -> None:
     if registry not in REGISTRIES:
         hint = suggestion(registry, REGISTRIES)
         found.problems.append(f"registry: {quoted(registry)} is not one of {', '.join(REGISTRIES)}{hint}")
-    if registry in _DOWNLOADED:
+    if registry in DOWNLOADED:
         if not outer.get("version"):
             found.problems.append(f"version: is missing, which registry: {registry} needs")
         found.warnings.append(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cloudquery_s3.commands import reading
+from cloudquery_s3.commands.arguments import Destination, SpecFile
 from cloudquery_s3.publication.amounts import amount, counted
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ _Delete = Annotated[bool, typer.Option("--delete", help="Delete it. Without this
 
 
 def expire(
-    spec: reading.SpecFile,
+    spec: SpecFile,
     *,
     keep: _Keep = None,
     older_than: _OlderThan = "",
     really: _Delete = False,
-    destination: reading.Destination = "",
+    destination: Destination = "",
     as_json: reading.AsJson = False,
 ) -> None:
     """List the syncs that no reader needs, and with --delete delete their objects and manifests.

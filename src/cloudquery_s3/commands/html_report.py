@@ -9,16 +9,17 @@ from typing import Annotated
 import typer
 
 from cloudquery_s3.commands import reading
+from cloudquery_s3.commands.arguments import Destination, SpecFile
 
 _Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the page goes.")]
 
 
 def report(
-    spec: reading.SpecFile,
+    spec: SpecFile,
     *,
     sync: reading.SyncId = "",
     output: _Output = Path("report.html"),
-    destination: reading.Destination = "",
+    destination: Destination = "",
     as_json: reading.AsJson = False,
 ) -> None:
     """Make a page about a sync, the newest unless --sync names another: one HTML file that needs no network.

@@ -24,14 +24,22 @@ _START_PAGE: Final = "overview.md"
 """What the registry shows first; this documentation calls it index.md."""
 
 _Message = Annotated[
-    str, typer.Option("-m", "--message", help="What is new in this version, as Markdown; @FILE reads it from a file.")
+    str,
+    typer.Option(
+        "-m", "--message", metavar="TEXT", help="What is new in this version, as Markdown; @FILE reads it from a file."
+    ),
 ]
 _Team = Annotated[str, typer.Option(metavar="NAME", help="The team that publishes, as CloudQuery's registry knows it.")]
 _Version = Annotated[str, typer.Argument(metavar="VERSION", help="Such as v1.2.3.", show_default=True)]
 _Dist = Annotated[
-    Path, typer.Option("-D", "--dist-dir", file_okay=False, help="Where the images are, and the rest is laid out.")
+    Path,
+    typer.Option(
+        "-D", "--dist-dir", metavar="FOLDER", file_okay=False, help="Where the images are, and the rest is laid out."
+    ),
 ]
-_Docs = Annotated[Path, typer.Option("--docs-dir", file_okay=False, exists=True, help="Markdown files to publish.")]
+_Docs = Annotated[
+    Path, typer.Option("--docs-dir", metavar="FOLDER", file_okay=False, exists=True, help="Markdown files to publish.")
+]
 
 
 def package(
@@ -44,10 +52,8 @@ def package(
 ) -> None:
     """Lay out the folder that `cloudquery plugin publish` reads: package.json, docs and spec_json_schema.json.
 
-    The images must be there already, as plugin-s3-VERSION-OS-ARCH.tar; for each platform:
-
-    docker buildx build --platform linux/amd64 --tag docker.cloudquery.io/TEAM/destination-s3:v1.2.3-linux-amd64
-    --output type=docker,dest=dist/plugin-s3-v1.2.3-linux-amd64.tar .
+    The images must be there already, as plugin-s3-VERSION-OS-ARCH.tar: the documentation, "Commands", has the line that
+    builds one.
 
     Exit codes: 0 all is laid out, 1 something is missing, 2 the command was called wrongly.
     """
@@ -57,7 +63,7 @@ def package(
     pages = sorted(docs_dir.glob("*.md"))
     if not targets:
         wanted = f"{dist_dir}/plugin-{_NAME}-{version}-OS-ARCH.tar"
-        _fail(f"there is no image {wanted}: build one, see `cloudquery-s3 package --help`")
+        _fail(f"there is no image {wanted}: build one, see docs/commands.md, `package`")
     if not pages:
         _fail(f"no Markdown file in {docs_dir}: name the folder by --docs-dir")
     docs = dist_dir / "docs"

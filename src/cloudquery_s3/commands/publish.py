@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cloudquery_s3.commands import reading
+from cloudquery_s3.commands.arguments import Destination, SpecFile
 from cloudquery_s3.publication.amounts import amount, counted
 
 _SyncId = Annotated[str, typer.Option("--sync", metavar="ID", help="The sync: the CLI's --invocation-id.")]
@@ -22,11 +23,11 @@ _LATEST = {
 
 
 def publish(
-    spec: reading.SpecFile,
+    spec: SpecFile,
     *,
     sync: _SyncId,
     parts: _Parts = None,
-    destination: reading.Destination = "",
+    destination: Destination = "",
     as_json: reading.AsJson = False,
 ) -> None:
     """Declare a sync whole: check that every part is complete, look for every object, and write one document.

@@ -6,21 +6,20 @@ import json
 import logging
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cloudquery_s3.commands.destinations import contents
-from cloudquery_s3.commands.spec_file import files_of, read_documents, read_file
+from cloudquery_s3.commands.one_spec import several_in, specs_in
 from cloudquery_s3.errors import PluginError, SpecError
 from cloudquery_s3.server.logs import TextLine
 from cloudquery_s3.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rich.progress import TaskID
 
@@ -30,15 +29,6 @@ if TYPE_CHECKING:
 _USED: Final = ("bucket", "region", "endpoint", "path", "manifest.path", "manifest.latest")
 """Options that decide what is read: their variables need values. That of `manifest.part` has one in its shard only."""
 
-SpecFile = Annotated[
-    Path,
-    typer.Argument(
-        metavar="SPEC", exists=True, help="A CloudQuery YAML file, a folder of them, or the plugin's bare spec."
-    ),
-]
-Destination = Annotated[
-    str, typer.Option("--destination", metavar="NAME", help="Which destination, where several have a manifest.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in place of text.")]
 SyncId = Annotated[str, typer.Option("--sync", metavar="ID", help="The id of one sync, as `syncs` shows it.")]
 
@@ -73,19 +63,13 @@ def _spec(file: Path, destination: str) -> Spec:
     Raises:
         SpecError: there is none, or more than one.
     """
-    documents = [read_documents(read_file(path)) for path in files_of(file)]
-    found = [spec for one in documents for spec in contents(one, Path.cwd()).specs]
-    if destination:
-        found = [one for one in found if one.name == destination]
+    found = specs_in(file, destination)
     specs = {one.name: _parsed(one) for one in found}
     with_manifest = [spec for spec in specs.values() if spec.manifest is not None]
-    if not found:
-        wanted = f"S3 destination {destination}" if destination else "S3 destination"
-        raise SpecError(f"there is no {wanted} in {file}")
     if not with_manifest:
         raise SpecError(f"no destination in {file} writes manifests: set `manifest`, such as manifest: {{}}, and sync")
     if len(found) != len(specs) or len(with_manifest) > 1:
-        raise SpecError(f"there are several S3 destinations in {file} ({', '.join(specs)}): choose with --destination")
+        raise several_in(file, specs)
     return with_manifest[0]
 
 

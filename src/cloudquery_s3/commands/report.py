@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloudquery_s3.commands.iam_policy import Policies
 
-_STYLES: Final = {"problem": "bold red", "warning": "yellow", "ok": "green"}
+_STYLES: Final = {"problem": "bold red", "warning": "yellow", "note": "cyan", "ok": "green"}
 
 
 class Report:
@@ -43,12 +43,16 @@ class Report:
         self.warnings += 1
         self.finding(where, "warning", what)
 
+    def note(self, where: str, what: str) -> None:
+        """Take what was left out, and how to have it."""
+        self.finding(where, "note", what)
+
     def good(self, where: str, what: str) -> None:
         """Take what went well."""
         self.finding(where, "ok", what)
 
     def finding(self, where: str, level: str, what: str) -> None:
-        """Take one of these three."""
+        """Take one of these four."""
         raise NotImplementedError
 
     def keys(self, where: str, keys: Mapping[str, str]) -> None:

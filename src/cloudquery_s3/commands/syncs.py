@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloudquery_s3.commands import reading
+from cloudquery_s3.commands.arguments import Destination, SpecFile
 from cloudquery_s3.publication.amounts import amount
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _STYLES = {"published": "green", "complete": "green", "parts": "yellow", "failed": "red", "interrupted": "red"}
 
 
-def syncs(spec: reading.SpecFile, *, destination: reading.Destination = "", as_json: reading.AsJson = False) -> None:
+def syncs(spec: SpecFile, *, destination: Destination = "", as_json: reading.AsJson = False) -> None:
     """List the syncs that are in the bucket, as their manifests tell, the newest first.
 
     Needs a reader's credentials: s3:ListBucket, and s3:GetObject on the manifests. In a pipe each sync is one line of

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cloudquery_s3.commands import reading
+from cloudquery_s3.commands.arguments import Destination, SpecFile
 from cloudquery_s3.publication.amounts import amount, counted
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ _Deep = Annotated[
 
 
 def verify(
-    spec: reading.SpecFile,
+    spec: SpecFile,
     *,
     sync: reading.SyncId = "",
     deep: _Deep = False,
-    destination: reading.Destination = "",
+    destination: Destination = "",
     as_json: reading.AsJson = False,
 ) -> None:
     """Compare the bucket with its manifests: is every object that they list there, as it was written?

@@ -104,7 +104,7 @@ class Destination:
         `on_fatal` is called when the Write cannot go on. The caller ends it with `end_stream`.
         """
         start = WriteStart(write_id=str(uuid.uuid4()), started_at=self.context.now())
-        scope.enter(write_id=start.write_id)
+        scope.enter(write_id=start.write_id, sources=scope.SeenSources())
         stream = StreamWriter(self.context, start, on_fatal=on_fatal)
         self._streams[stream] = copy_context()
         return stream

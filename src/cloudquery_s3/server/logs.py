@@ -3,7 +3,8 @@
 The CLI takes each line of a plugin's stdout as one JSON object with `level` and `message`, adds `time` itself, knows
 the levels trace, debug, info, warn and error, and cuts lines above 4,096 bytes, level and all.
 
-Each line of a sync has its `sync_id`, and the `peer` whose it is: they come from the scope, not from who logs.
+Each line of a sync has its `sync_id`, and the `peer` whose it is; each line about a table of a Write has the `sources`
+of its rows: they come from the scope, not from who logs.
 
 The standard library's logging does it: structlog costs a third of the start-up that the CLI waits for (0.13 of 0.29 s).
 """
@@ -60,6 +61,9 @@ def _in_scope(record: logging.LogRecord) -> bool:
         value = getattr(now, name)
         if value and not hasattr(record, name):
             setattr(record, name, value[:_MOST_JOINING_CHARACTERS] if name in _JOINING else value)
+    table = getattr(record, "table", "")
+    if table and now.sources is not None:
+        record.sources = now.sources.of(table)
     return True
 
 

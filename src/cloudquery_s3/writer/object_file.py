@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from cloudquery_s3 import scope
 from cloudquery_s3.committed import Origin
 from cloudquery_s3.errors import DecodeError, EncodeError, PluginError
 from cloudquery_s3.formats.encoder import Alterations, UnwritableError
@@ -77,7 +78,7 @@ class ObjectFile:
         with self._guard():
             decoded = decode(batches)
             batches.clear()
-            self.origin |= origin_of(decoded)
+            self._came_from(origin_of(decoded))
             chunks = self._opened().write(decoded)
         self.encode_s += perf_counter() - began
         return chunks
@@ -141,6 +142,13 @@ class ObjectFile:
         if self._encoder is not None:
             self._encoder.discard()
         self._upload.abort()
+
+    def _came_from(self, origin: Origin) -> None:
+        """Take note of where rows came from: for the object, and for the lines that the log has of its table."""
+        self.origin |= origin
+        seen = scope.current().sources
+        if seen is not None:
+            seen.add(self._table, origin.sources)
 
     def _opened(self) -> Encoder:
         if self._encoder is None:

@@ -25,7 +25,6 @@ class TableSummary:
         size_bytes: their size together.
         retries: requests that were sent again for them.
         altered: cells that were not written as they came, by column and reason.
-        sources: where its rows came from, by the values of `_cq_source_name`.
         opened_at: when the first row of any object came.
         committed_at: when the last object was acknowledged.
     """
@@ -35,7 +34,6 @@ class TableSummary:
     size_bytes: int = 0
     retries: int = 0
     altered: Counter[tuple[str, str]] = field(default_factory=Counter)
-    sources: set[str] = field(default_factory=set)
     opened_at: datetime | None = None
     committed_at: datetime | None = None
 
@@ -46,7 +44,6 @@ class TableSummary:
         self.size_bytes += record.size_bytes
         self.retries += record.retries
         self.altered.update(record.altered)
-        self.sources |= record.origin.sources
         self.opened_at = min(self.opened_at or record.opened_at, record.opened_at)
         self.committed_at = max(self.committed_at or record.committed_at, record.committed_at)
 
@@ -90,7 +87,7 @@ class WriteSummary:
             altered = {f"{column}: {reason}": cells for (column, reason), cells in table.altered.items()}
             figures = {"table": name, "rows": table.rows, "objects": table.objects, "bytes": table.size_bytes}
             figures |= {"retries": table.retries, "seconds": round(table.seconds, 3), "altered": altered}
-            log.info("table written", extra={**figures, "sources": sorted(table.sources)})
+            log.info("table written", extra=figures)
         seconds = round((end.ended_at - self._start.started_at).total_seconds(), 3)
         ending = {"status": end.status, "failed_tables": len(end.failures), "seconds": seconds}
         log.info("write ended", extra={**ending, **self.totals()})

@@ -101,20 +101,47 @@ def test_other_documents_are_passed_over(tmp_path: Path) -> None:
     others = [
         {"name": "pg", "path": "cloudquery/postgresql", "spec": {}},
         {"name": "pg2", "registry": "local", "path": "/opt/s3/postgresql", "spec": {"connection_string": "x"}},
-        {
-            "name": "gcs",
-            "registry": "grpc",
-            "path": "localhost:1",
-            "spec": {"bucket": "b", "path": "p", "format": "csv"},
-        },
+        {"name": "gcs", "registry": "grpc", "path": "localhost:1", "spec": written()},
     ]
     documents = [{"kind": "destination", "spec": other} for other in others]
     said = check(tmp_path, {"kind": "source", "spec": {}}, *documents, destination(written()))
     assert said.status == 0
-    assert "1 S3 destination checked" in said.output
+    assert "1 S3 destination checked: 0 problems, 0 warnings" in said.output
     alone = check(tmp_path, *documents)
-    assert alone.status == 1
-    assert "passed over: pg, pg2, gcs" in alone.output
+    assert alone.findings("problem") == [
+        "there is no S3 destination in it; passed over: pg, pg2, gcs; choose one with --destination"
+    ]
+    assert alone.findings("note") == said.findings("note")
+
+
+def test_destinations_that_could_be_ours(tmp_path: Path) -> None:
+    """What the CLI does not download and is not called s3 is not checked, whatever its spec says; a note says how."""
+    places = [("local", "/opt/writer"), ("grpc", "localhost:1"), ("docker", "images/writer:v1")]
+    documents = [destination(written(), name=f"x-{one}", registry=one, path=path) for one, path in places]
+    said = check(tmp_path, *documents, destination(written()))
+    assert said.status == 0
+    assert "1 S3 destination checked: 0 problems, 0 warnings" in said.output
+    assert [note.split("with ")[1] for note in said.findings("note")] == [
+        f"--destination x-{registry}" for registry, _ in places
+    ]
+    found = json.loads(program.run("check", as_yaml(tmp_path, *documents), "--json").output)
+    assert [one["level"] for one in found["findings"]] == ["note"] * 3 + ["problem"]
+
+
+def test_one_destination_by_name(tmp_path: Path) -> None:
+    """`--destination` has that one checked, whatever it is called, and no other; one that is not there is a problem."""
+    file = as_yaml(
+        tmp_path, destination(written(region=LEFT_OUT), path="localhost:7777"), destination(written(), name="s3")
+    )
+    for name, problem in [("lake", "region: is missing"), ("s3", None)]:
+        said = program.run("check", file, "--destination", name)
+        assert said.output.endswith(
+            f"1 S3 destination checked: {1 if problem else 0} problem{'' if problem else 's'}, 0 warnings\n"
+        )
+        assert [one.partition(";")[0] for one in said.findings("problem")] == ([problem] if problem else [])
+        assert not said.findings("note")
+    (missing,) = program.run("check", file, "--destination", "lakes").findings("problem")
+    assert missing == "there is no destination lakes in it; passed over: lake, s3; choose one with --destination"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +156,10 @@ def test_other_documents_are_passed_over(tmp_path: Path) -> None:
 )
 def test_named_s3(outer: dict[str, Any], tmp_path: Path) -> None:
     """A destination whose name or program has s3 in it is this plugin's, however little its spec says."""
-    assert "bucket: is missing" in check(tmp_path, destination({}, **{"name": "lake", **outer})).output
+    assert (
+        "bucket: is missing"
+        in check(tmp_path, destination({}, **{"name": "lake", "path": "localhost:7777", **outer})).output
+    )
 
 
 def test_nothing_to_check(tmp_path: Path) -> None:
@@ -149,7 +179,7 @@ def test_the_go_plugin(tmp_path: Path) -> None:
 def test_local_path(tmp_path: Path) -> None:
     """`registry: local` with a path that is no program from here is a problem; the program's own is none."""
     for path in ("cloudquery-s3", str(tmp_path), __file__):
-        missing = check(tmp_path, destination(written(), registry="local", path=path))
+        missing = check(tmp_path, destination(written(), name="s3", registry="local", path=path))
         assert "is not a program" in missing.findings("problem")[0]
     assert check(tmp_path, destination(written(), registry="local", path=str(program.PROGRAM))).status == 0
 

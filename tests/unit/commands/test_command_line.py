@@ -64,6 +64,16 @@ def test_colours_on_a_terminal(tmp_path: Path) -> None:
     assert "\x1b[3" not in on_a_terminal("check", str(spec), NO_COLOR="1").replace("\x1b[3m", "")  # italics
 
 
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_help_has_the_users_words(command: str, terminal: bool) -> None:
+    """Help names what a user types, on a terminal too: no type of Python's, such as `<list[Path]>` or `<bool>`."""
+    arguments = [*command.split(), "--help"]
+    shown = on_a_terminal(*arguments, NO_COLOR="1", COLUMNS="100") if terminal else in_a_process(*arguments).stdout
+    assert "Usage" in shown or command == "serve"
+    assert re.findall(r"<[^>\n]*>?", re.sub(r"\x1b\[[0-9;]*m", "", shown)) == []
+
+
 def test_keys_can_be_copied(tmp_path: Path) -> None:
     """On a narrow terminal a key is whole, on one line: neither wrapped nor cut."""
     spec = as_yaml(tmp_path, written(path="long/" * 60 + "{{TABLE}}/{{UUID}}.{{FORMAT}}"))

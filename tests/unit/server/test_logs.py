@@ -159,6 +159,24 @@ def test_a_field_of_the_call_is_its_own(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.usefixtures("logging_as_it_was")
+def test_a_tables_line_has_its_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a Write, each line about a table has the sources seen in it, whoever logs; no other line has any."""
+    logs.configure("info", "json")
+    log = logging.getLogger("cloudquery_s3.x")
+    seen = scope.SeenSources()
+    seen.add("t", frozenset({"b", "a"}))
+    log.info("outside", extra={"table": "t"})
+    with scope.within(scope.Scope(sources=seen)):
+        log.info("the Write")
+        log.error("the table", extra={"table": "t"})
+        log.error("another", extra={"table": "u"})
+        with scope.within(scope.Scope(sources=seen, table="t")):
+            log.info("an object")
+    told = {one["message"]: one.get("sources") for one in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert told == {"outside": None, "the Write": None, "the table": ["a", "b"], "another": [], "an object": ["a", "b"]}
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
 def test_telemetry_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     """What OpenTelemetry cannot deliver is a warning without a trace, and says an error's kind, not its text."""
     logs.configure("info", "json")
