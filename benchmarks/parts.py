@@ -28,7 +28,6 @@ _MANY: Final = 1000
 
 _GO_SOURCES: Final = 50
 _FAST_LEVEL: Final = 2
-_LATENCY_FORMATS: Final = ("parquet", "json", "csv.gz")
 _CLI_FORMATS: Final = ("parquet", "json.gz")
 _TLS_COLUMNS: Final = ("rows a message", "format", "http, CPU-s / M rows", "https", "difference", "https, rows/s")
 _README_COLUMNS: Final = ("", *FORMATS)
@@ -120,8 +119,7 @@ def _tls_row(run: Run, case: Case) -> tuple[str, ...]:
 
 def _latency(run: Run) -> str:
     rows = run.rows(latency.QUICK_ROWS if run.quick else latency.ROWS)
-    formats = _LATENCY_FORMATS[:1] if run.quick else _LATENCY_FORMATS
-    return run.table(latency.COLUMNS, latency.measure(run.data, rows, formats=formats))
+    return run.table(latency.COLUMNS, latency.measure(run.data, rows))
 
 
 def _behind_cli(run: Run) -> str:
