@@ -38,7 +38,7 @@ _MARKED: Final = re.compile(r"(<!-- figures: (.+?) -->\n).*?(<!-- end of figures
 def main() -> int:
     """Measure and write; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rows and cases: a quarter of an hour instead of an hour")
+    parser.add_argument("--quick", action="store_true", help="fewer rows and cases: 15 minutes instead of 60")
     parser.add_argument("--rows", type=int, help="the most rows of a case, to try the command out")
     parser.add_argument("--parts", nargs="+", choices=PARTS, help="measure these alone, print them, write nothing")
     options = parser.parse_args()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 from typing import Any, Final
 
 _OPTIONS: Final = {
@@ -32,6 +33,11 @@ def give_back() -> None:
     trim = _of_libc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def give_back_meanwhile() -> None:
+    """Do so on a thread of its own, and do not wait for it."""
+    threading.Thread(target=give_back, name="trim", daemon=True).start()
 
 
 def _of_libc(name: str) -> Any:

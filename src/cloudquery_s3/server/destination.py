@@ -15,6 +15,7 @@ from cloudquery_s3.catalogs import catalog_publishers
 from cloudquery_s3.committed import WriteStart
 from cloudquery_s3.errors import ClosedError
 from cloudquery_s3.formats import make_format
+from cloudquery_s3.server import allocator
 from cloudquery_s3.stores import probe
 from cloudquery_s3.stores.s3 import s3_store
 from cloudquery_s3.stores.sent_request import ignore
@@ -158,7 +159,7 @@ def write_context(spec: Spec, store: ObjectStore, *, file_format: Format, sync_i
         file_format=file_format,
         store=store,
         pools=Pools.start(uploads=spec.upload_concurrency),
-        budget=MemoryBudget(spec.memory_budget),
+        budget=MemoryBudget(spec.memory_budget, trim=allocator.give_back_meanwhile),
         fixed_keys=_FIXED_KEYS.of(bucket=f"{spec.endpoint}/{spec.bucket}", sync_id=sync_id),
         now=_now,
         new_id=lambda: str(uuid.uuid4()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ _IN_FLIGHT_PART: Final = 3
 _ENOUGH_IN_FLIGHT_BYTES: Final = 64 << 20
 _ENCODING_BYTES_EACH_CORE: Final = 32 << 20
 _LEAST_IN_FLIGHT_PART: Final = 5
+_BETWEEN_TRIMS_S: Final = 1
 
 
 def usable_cores() -> int:
@@ -39,7 +41,24 @@ class MemoryBudget:
     Lives on the event loop: not thread-safe.
     """
 
-    def __init__(self, limit_bytes: int, *, cores: int | None = None) -> None:
+    def __init__(
+        self,
+        limit_bytes: int,
+        *,
+        cores: int | None = None,
+        trim: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make a budget of which nothing is used.
+
+        Args:
+            limit_bytes: what its first destination asks for.
+            cores: how many are to be kept busy; by default those that this process may use.
+            trim: gives memory back that is freed and kept, and does not block. It is called while encoded bytes that
+                wait for the store take more than half of the limit, once a second at most: the rows that they were made
+                of were freed where the threads that encode cannot use it.
+            clock: tells seconds.
+        """
         self.limit_bytes = limit_bytes
         self._limits = [limit_bytes]
         self.held_bytes = 0
@@ -49,6 +68,9 @@ class MemoryBudget:
         self._share_out()
         self._reservations: set[Reservation] = set()
         self._freed = asyncio.Event()
+        self._trim = trim
+        self._clock = clock
+        self._trimmed_at = float("-inf")
 
     def join(self, limit_bytes: int) -> None:
         """Let a further destination share the budget: the limit is the largest that one of them has asked for."""
@@ -127,6 +149,9 @@ class MemoryBudget:
         self.held_bytes += held_bytes
         self.encoding_bytes += encoding_bytes
         self.uploading_bytes += uploading_bytes
+        if 2 * self.uploading_bytes > self.limit_bytes and self._clock() >= self._trimmed_at + _BETWEEN_TRIMS_S:
+            self._trimmed_at = self._clock()
+            self._trim()
         if encoding_bytes < 0 or uploading_bytes < 0:
             self._freed.set()
 

@@ -149,6 +149,17 @@ def test_what_cannot_be_sent_is_not_waited_for() -> None:
     asyncio.run(scenario())
 
 
+def test_memory_is_given_back_while_much_waits_for_the_store() -> None:
+    """While encoded bytes take more than half of the limit, freed memory is given back, once a second at most."""
+    trims: list[float] = []
+    clock = [0.0]
+    budget = MemoryBudget(300, trim=lambda: trims.append(clock[0]), clock=lambda: clock[0])
+    account = Open(budget).account
+    for clock[0], encoding, uploading in ((0.0, 300, 150), (0.5, 0, 151), (1.4, 0, 200), (1.5, 0, 160), (2.5, 0, 150)):
+        account.set(held_bytes=0, encoding_bytes=encoding, uploading_bytes=uploading)
+    assert trims == [0.5, 1.5]
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))))
 def test_closed_accounts_leave_nothing(changes: list[tuple[int, int, int, int]]) -> None:
     """Whatever objects take in whatever state, the budget is their sum, and empty once all are closed."""
