@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import sys
-import threading
 from typing import Any, Final
 
 _OPTIONS: Final = {
@@ -29,15 +29,15 @@ def keep_large_blocks() -> None:
 
 
 def give_back() -> None:
-    """Give back what is free now: what loading the plugin's parts has left behind is some megabytes."""
+    """Give back what is free now, in all arenas, page by page."""
     trim = _of_libc("malloc_trim")
     if trim is not None:
         trim(0)
 
 
 def give_back_meanwhile() -> None:
-    """Do so on a thread of its own, and do not wait for it."""
-    threading.Thread(target=give_back, name="trim", daemon=True).start()
+    """Do so on a thread of the running event loop, and do not wait for it."""
+    asyncio.get_running_loop().run_in_executor(None, give_back)
 
 
 def _of_libc(name: str) -> Any:

@@ -149,11 +149,11 @@ class MemoryBudget:
         self.held_bytes += held_bytes
         self.encoding_bytes += encoding_bytes
         self.uploading_bytes += uploading_bytes
+        if encoding_bytes < 0 or uploading_bytes < 0:
+            self._freed.set()
         if 2 * self.uploading_bytes > self.limit_bytes and self._clock() >= self._trimmed_at + _BETWEEN_TRIMS_S:
             self._trimmed_at = self._clock()
             self._trim()
-        if encoding_bytes < 0 or uploading_bytes < 0:
-            self._freed.set()
 
 
 class Reservation:
