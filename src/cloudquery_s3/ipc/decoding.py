@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 # Measured with the table of `benchmarks/`: see docs/benchmarks.md.
 _GROUP_ROWS: Final = 8192
 _GROUP_BYTES: Final = 12 * 2**20
-"""What is decoded into one record batch: larger ones are not cheaper to encode, and leave the processor's cache."""
+"""About what is decoded into one record batch: larger ones cost no less to encode, and leave the processor's cache."""
 
 _FEW_MESSAGES: Final = 40
 """Fewer messages cost less one by one: the bulk decoder has a fixed price."""
@@ -50,20 +52,17 @@ def _decode_of_table(group: list[ReceivedBatch]) -> list[pa.RecordBatch]:
 
 
 def _groups(batches: Sequence[ReceivedBatch]) -> Iterator[list[ReceivedBatch]]:
-    """Yield neighbours of one schema that make one record batch."""
-    group: list[ReceivedBatch] = []
-    rows = size = 0
-    for batch in batches:
-        if not batch.rows:
-            continue
-        rows += batch.rows
-        size += batch.arrow_bytes
-        if group and (rows > _GROUP_ROWS or size > _GROUP_BYTES or batch.schema is not group[0].schema):
-            yield group
-            group, rows, size = [], batch.rows, batch.arrow_bytes
-        group.append(batch)
-    if group:
-        yield group
+    """Yield neighbours of one schema that make one record batch, all of about the same size."""
+    for _, run in groupby((batch for batch in batches if batch.rows), lambda batch: id(batch.schema)):
+        yield from _divided(list(run))
+
+
+def _divided(batches: list[ReceivedBatch]) -> Iterator[list[ReceivedBatch]]:
+    shares = [max(batch.rows / _GROUP_ROWS, batch.arrow_bytes / _GROUP_BYTES) for batch in batches]
+    scale = math.ceil(sum(shares)) / sum(shares)
+    middles = ((end - share / 2) * scale for end, share in zip(accumulate(shares), shares, strict=True))
+    for _, group in groupby(zip(middles, batches, strict=True), lambda each: int(each[0])):
+        yield [batch for _, batch in group]
 
 
 def _decode_group(group: list[ReceivedBatch]) -> list[pa.RecordBatch]:

@@ -197,6 +197,12 @@ def test_rebatching_keep_rows_order_and_columns() -> None:
     assert [batch.num_rows for batch in rebatched([wide])] == [1, 1, 1]
 
 
+def test_rebatching_copies_no_batch_that_is_large_enough() -> None:
+    """Batches of a few thousand rows are handed on as they are."""
+    batches = [table(a=np.arange(5_000)), table(a=np.arange(3_000))]
+    assert [id(batch) for batch in rebatched(batches)] == [id(batch) for batch in batches]
+
+
 def test_rebatching_ignore_metadata_that_makes_no_column() -> None:
     """Batches whose schemas differ in descriptions alone are merged."""
     one, other = table(a=[1]), table(a=[2]).replace_schema_metadata({"cq:table_title": "T"})

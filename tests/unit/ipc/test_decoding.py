@@ -35,6 +35,13 @@ def test_small_messages_become_few_record_batches(messages: int, rows: int) -> N
     assert len(records) <= 1 + messages * rows // 4000
 
 
+def test_record_batches_of_one_object_are_of_a_size() -> None:
+    """Rows that make more than one record batch are divided evenly: no small rest costs the calls of a large one."""
+    records = decode(receive(*[batch("t", list(range(50 * i, 50 * (i + 1)))) for i in range(200)]))
+    assert [record.num_rows for record in records] == [5000, 5000]
+    assert numbers(records) == list(range(10_000))
+
+
 @pytest.mark.parametrize(("front", "behind"), [(0, 0), (3, 0), (0, 7), (9, 9)])
 def test_the_ends_of_an_object_are_cut(front: int, behind: int) -> None:
     """Rows that rotation has cut off, from the first batch in front and from the last behind, are not decoded along."""

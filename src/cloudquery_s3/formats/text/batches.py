@@ -15,6 +15,9 @@ _ROWS: Final = 8192
 _BYTES: Final = 12 << 20
 """A call of a kernel costs some microseconds, so few rows are expensive; what a batch becomes on the way takes
 several times its bytes, so a large one is expensive as well."""
+_ENOUGH_ROWS: Final = 2048
+_ENOUGH_BYTES: Final = 4 << 20
+"""Beyond these, calls cost little by row, and to copy the rows costs more than it spares."""
 _SMALL_BYTES: Final = 1 << 20
 _VIEWS: Final = (pa.string_view(), pa.binary_view())
 
@@ -28,7 +31,7 @@ def rebatched(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
-        if waiting and (rows >= _ROWS or size >= _BYTES or not _joins(waiting, batch)):
+        if waiting and (rows >= _ENOUGH_ROWS or size >= _ENOUGH_BYTES or not _joins(waiting, batch)):
             yield from _divided(waiting, rows, size)
             waiting, rows, size = [], 0, 0
         waiting.append(batch)

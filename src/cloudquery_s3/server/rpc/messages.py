@@ -19,9 +19,10 @@ _ALIGNMENT: Final = 8
 
 _FIRST_BYTES: Final = 64 << 10
 _MOST_FIRST_BYTES: Final = 4 << 20
+_ALIKE: Final = 2
 _GROWTH: Final = 4
-"""The memory of a message is what has come of it times this at most, or the first bytes: as many as the message before
-it had, within these bounds."""
+"""The memory of a message is what has come of it times this at most, or the first bytes: twice as many as the message
+before it had, within these bounds, so that messages of about the same size need not grow."""
 
 
 def framed(message: bytes) -> bytes:
@@ -98,7 +99,7 @@ class MessageReader:
         self.filled += size
         if self.filled == self.size:
             messages.append(self._message)
-            self._first_bytes = min(max(_FIRST_BYTES, self.size), _MOST_FIRST_BYTES)
+            self._first_bytes = min(max(_FIRST_BYTES, _ALIKE * self.size), _MOST_FIRST_BYTES)
             self._message, self.size, self.filled = memoryview(b""), 0, 0
         return at + size
 

@@ -124,6 +124,15 @@ def test_memory_follows_what_came() -> None:
     assert reader.filled == come
 
 
+def test_messages_of_about_the_same_size_have_their_memory_at_once() -> None:
+    """A message up to twice as large as the one before it has all its memory at once, and is not copied as it grows."""
+    reader = MessageReader(220 << 20)
+    assert len(reader.feed(memoryview(framed(bytes(90_000)))[:16_384])) == 0
+    assert len(reader.feed(memoryview(framed(bytes(90_000)))[16_384:])) == 1
+    reader.feed(memoryview(framed(bytes(180_000)))[:16_384])
+    assert len(reader._message) == 180_000
+
+
 @pytest.mark.parametrize("size", [65_536, 65_537, 300_001, 5_000_003])
 def test_the_end_is_aligned(size: int) -> None:
     """A message that grew ends at an address that is a multiple of 8, as one that came at once."""
