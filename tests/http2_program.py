@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 from cloudquery_s3.server.http2 import Connection, Connections, OpenConnections, Stream
 from cloudquery_s3.server.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Page:
@@ -19,9 +23,9 @@ class Page:
         self._stream = stream
         self._answering: asyncio.Task[None] | None = None
 
-    def data_received(self, data: memoryview) -> None:
+    def data_received(self, pieces: Sequence[memoryview]) -> None:
         """Let more come."""
-        self._stream.release(len(data))
+        self._stream.release(sum(map(len, pieces)))
 
     def end_received(self) -> None:
         """Answer."""

@@ -13,7 +13,7 @@ from cloudquery_s3.server.http2 import Connection, Connections, OpenConnections
 from cloudquery_s3.server.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from cloudquery_s3.server.http2 import Exchange, Stream
 
@@ -84,10 +84,11 @@ class Recorded:
         self.events: list[str] = []
         self._releases = releases
 
-    def data_received(self, data: memoryview) -> None:
-        self.data += data
-        if self._releases:
-            self.stream.release(len(data))
+    def data_received(self, pieces: Sequence[memoryview]) -> None:
+        for piece in pieces:
+            self.data += piece
+            if self._releases:
+                self.stream.release(len(piece))
 
     def end_received(self) -> None:
         self.events.append("end")

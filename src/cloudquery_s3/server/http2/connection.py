@@ -215,11 +215,12 @@ class Connection(asyncio.BufferedProtocol):
                     break
                 done += 1 if kind == frames.DATA else _COSTLY_FRAME + len(payload) // _COST_BYTES
                 if done >= _TURN:
-                    return False
+                    break
+            self.streams.hand_on()
         except ConnectionFault as fault:
             self.close(fault.code, fault.reason)
         self._idle = False
-        return True
+        return done < _TURN or self._closing
 
     def _go_on(self) -> None:
         if self._closing:

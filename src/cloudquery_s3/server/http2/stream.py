@@ -13,7 +13,7 @@ from cloudquery_s3.server.http2.outgoing import SendWindow
 from cloudquery_s3.server.http2.request import MalformedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from cloudquery_s3.server.http2.outgoing import Outgoing
     from cloudquery_s3.server.http2.request import Request
@@ -24,10 +24,10 @@ _MOST_LENGTH_DIGITS: Final = 19
 class Exchange(Protocol):
     """What serves a stream. Its methods are called from the event loop, in the order of the events."""
 
-    def data_received(self, data: memoryview) -> None:
-        """Take a piece of the request's body; the memory is only valid during the call.
+    def data_received(self, pieces: Sequence[memoryview]) -> None:
+        """Take pieces of the request's body, in order; their memory is only valid during the call.
 
-        Whoever takes it answers with `Stream.release` when more may come.
+        Whoever takes them answers with `Stream.release` when more may come.
         """
 
     def end_received(self) -> None:
@@ -201,24 +201,26 @@ class Stream:
         self.local_ended = self.remote_ended = True
         self._owner.reset(self, code)
 
-    def received(self, flags: int, payload: memoryview) -> None:
-        """Take a DATA frame.
+    def received(self, flags: int, payloads: Sequence[memoryview]) -> None:
+        """Take DATA frames of the same flags: any number of them without flags, or a single one.
 
         Raises:
-            StreamFault: it may not stand here.
+            StreamFault: they may not stand here.
         """
-        size = len(payload)
+        size = sum(map(len, payloads))
         if self.remote_ended:
             raise StreamFault(self.number, ErrorCode.STREAM_CLOSED, "data after the end of a request")
         if not self._window.take(size):
             raise StreamFault(self.number, ErrorCode.FLOW_CONTROL_ERROR, "more data than the window allows")
-        data = frames.unpadded(flags, payload)
-        if len(data) != size:
-            self.release(size - len(data))
+        if flags:
+            payloads, padded = [frames.unpadded(flags, payload) for payload in payloads], size
+            size = sum(map(len, payloads))
+            if padded != size:
+                self.release(padded - size)
         if self._announced_bytes is not None:
-            self._announced_bytes -= len(data)
-        if self._exchange is not None and len(data):
-            self._exchange.data_received(data)
+            self._announced_bytes -= size
+        if self._exchange is not None and size:
+            self._exchange.data_received(payloads)
         if flags & frames.END_STREAM:
             self.end_remote()
 

@@ -67,8 +67,10 @@ class Streams:
         self._resets: OrderedDict[int, None] = OrderedDict()
         self._window = ReceiveWindow(CONNECTION_WINDOW)
         self._headers_in = HeaderReader(limits)
+        self._data: list[memoryview] = []
+        self._data_stream = 0
         self._frame_handlers: dict[int, Callable[[int, int, memoryview], None]] = {
-            frames.DATA: self._on_data,
+            frames.DATA: lambda flags, number, payload: self._on_data(flags, number, [payload]),
             frames.HEADERS: self._on_headers,
             frames.PRIORITY: self._on_priority,
             frames.RST_STREAM: self._on_rst_stream,
@@ -113,12 +115,19 @@ class Streams:
     def on_frame(self, kind: int, flags: int, number: int, payload: memoryview) -> bool:
         """Take a frame; return False if it is of a kind that is not about streams, but may stand here.
 
+        Data that comes in several frames is gathered until another frame comes, or `hand_on` is called.
+
         Raises:
             ConnectionFault: the connection cannot go on.
         """
         unfinished = self._headers_in.stream
         if unfinished is not None and (kind != frames.CONTINUATION or number != unfinished):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "another frame stands within the headers of a request")
+        if kind == frames.DATA and not flags and (number == self._data_stream or not self._data):
+            self._data.append(payload)
+            self._data_stream = number
+            return True
+        self.hand_on()
         handler = self._frame_handlers.get(kind)
         if handler is None:
             return False
@@ -128,15 +137,30 @@ class Streams:
             self._on_fault(fault)
         return True
 
-    def _on_data(self, flags: int, number: int, payload: memoryview) -> None:
-        if not self._window.take(len(payload)):
+    def hand_on(self) -> None:
+        """Hand on the data that was gathered, whose memory is needed for what comes next.
+
+        Raises:
+            ConnectionFault: the connection cannot go on.
+        """
+        if not self._data:
+            return
+        payloads, self._data = self._data, []
+        try:
+            self._on_data(0, self._data_stream, payloads)
+        except StreamFault as fault:
+            self._on_fault(fault)
+
+    def _on_data(self, flags: int, number: int, payloads: list[memoryview]) -> None:
+        size = sum(map(len, payloads))
+        if not self._window.take(size):
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window allows")
-        increment = self._window.release(len(payload), CONNECTION_WINDOW)
+        increment = self._window.release(size, CONNECTION_WINDOW)
         if increment:
             self.out.write(frames.window_update(0, increment))
         stream = self._open.get(number)
         if stream is not None:
-            stream.received(flags, payload)
+            stream.received(flags, payloads)
         elif self._is_over(number):
             raise StreamFault(number, ErrorCode.STREAM_CLOSED, "data on a closed stream")
 

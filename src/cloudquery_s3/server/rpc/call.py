@@ -11,7 +11,7 @@ from cloudquery_s3.server.rpc.messages import MessageReader, framed
 from cloudquery_s3.server.rpc.status import RpcError, Status, trailers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cloudquery_s3.server.http2 import Peer, Stream
     from cloudquery_s3.server.limits import Limits
@@ -167,22 +167,23 @@ class Call:
 
     # What the stream calls.
 
-    def data_received(self, data: memoryview) -> None:
+    def data_received(self, pieces: Sequence[memoryview]) -> None:
         """See `Exchange`."""
         if self._fault is not None:
             return
+        messages: list[Message] = []
         try:
-            messages = self._reader.feed(data)
+            for piece in pieces:
+                messages += self._reader.feed(piece)
         except RpcError as error:
             self.refuse(error)
-            return
         if messages:
             self._waiting.extend(messages)
             self._waiting_bytes += sum(map(len, messages))
             self._wake()
         if messages or self._reader.filled - self._counted_bytes > self._limits.least_window_bytes:
             self._count(messages)
-        self._unreleased_bytes += len(data)
+        self._unreleased_bytes += sum(map(len, pieces))
         self.go_on()
 
     def end_received(self) -> None:

@@ -14,7 +14,7 @@ from cloudquery_s3.server.http2 import Connection, ErrorCode, OpenConnections, f
 from cloudquery_s3.server.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
 PING = b"8letters"
 GREETING = frames.PREFACE + frames.settings({})
@@ -75,6 +75,30 @@ def test_any_bytes(data: st.DataObject) -> None:
         joined.send(bytes(octets))
         joined.server.connection_lost(None)
         assert all(exchange.events[-1:] == ["aborted"] for exchange in joined.exchanges)
+
+    on_a_loop(test)
+
+
+def test_frames_of_one_read_keep_their_order() -> None:
+    """Data of one read is handed on together, by stream, and always before what comes behind it."""
+    seen: list[tuple[int, int]] = []
+
+    class Pieces(mc.Recorded):
+        def data_received(self, pieces: Sequence[memoryview]) -> None:
+            seen.append((self.stream.number, len(pieces)))
+            super().data_received(pieces)
+
+    async def test() -> None:
+        joined = mc.Joined(lambda stream: Pieces(stream, releases=True))
+        for number in (1, 3):
+            joined.request(number)
+        padded = frames.frame(frames.DATA, frames.PADDED, 3, b"\x02" + b"d" + bytes(2))
+        data = [(1, b"a"), (1, b"b"), (3, b"c")]
+        octets = b"".join(frames.data_frame(*one) for one in data) + padded + frames.data_frame(1, b"e", end=True)
+        joined.send(octets + frames.data_frame(3, b"f") + frames.rst_stream(3, ErrorCode.CANCEL))
+        assert seen == [(1, 2), (3, 1), (3, 1), (1, 1), (3, 1)]
+        assert [bytes(exchange.data) for exchange in joined.exchanges] == [b"abe", b"cdf"]
+        assert [exchange.events for exchange in joined.exchanges] == [["end"], ["aborted"]]
 
     on_a_loop(test)
 

@@ -56,7 +56,7 @@ class Sender:
         self.stream.may_send -= size
         piece, self.rest = self.rest[:size], self.rest[size:]
         if piece:
-            self.call.data_received(memoryview(piece))
+            self.call.data_received([memoryview(piece)])
         return bool(piece)
 
 
