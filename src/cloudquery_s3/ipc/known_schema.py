@@ -57,10 +57,12 @@ class KnownSchema:
             raise FallBackToArrow
         batches: list[ReceivedBatch] = []
         schema_bytes, total = start, len(payload)
-        while start < total and payload[start : start + FRAME.size] != END_OF_STREAM:
+        while start < total:
             layout = self._layout
             measure = layout.measure(payload, start) if layout is not None else None
             if layout is None or measure is None:
+                if payload[start : start + FRAME.size] == END_OF_STREAM:
+                    break
                 layout = self._layout = HeadLayout(_head(payload, start), self.shape)
                 measure = layout.measure(payload, start) or Measure(0, 0, 0)
             rows, arrow_bytes, body_bytes = measure

@@ -176,7 +176,7 @@ class Reservation:
     def hold(self, size_bytes: int) -> None:
         """Hold so many bytes more."""
         self.held_bytes += size_bytes
-        self._budget.count(size_bytes, 0, 0)
+        self._budget.held_bytes += size_bytes
 
     def set(self, *, held_bytes: int, encoding_bytes: int, uploading_bytes: int) -> None:
         """Replace what is counted in each state."""
