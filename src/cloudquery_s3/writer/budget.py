@@ -102,7 +102,12 @@ class MemoryBudget:
     @property
     def full(self) -> bool:
         """Whether nothing more should be received before `make_room` has returned."""
-        return self._much_encoding or self._much_together or self._much_held
+        held, encoding = self.held_bytes, self.encoding_bytes
+        return (
+            encoding > self._encoding_limit
+            or held > self._held_limit
+            or held + encoding + self.uploading_bytes > self.limit_bytes
+        )
 
     @property
     def free_bytes(self) -> int:
@@ -117,24 +122,13 @@ class MemoryBudget:
         an upload.
         """
         while self.full:
-            if not self._much_encoding and self._much_held and self._evict_one():
+            much_encoding, much_held = self.encoding_bytes > self._encoding_limit, self.held_bytes > self._held_limit
+            if much_held and not much_encoding and self._evict_one():
                 continue
             if not self.encoding_bytes and not self.uploading_bytes:
                 return
             self._freed.clear()
             await self._freed.wait()
-
-    @property
-    def _much_encoding(self) -> bool:
-        return self.encoding_bytes > self._encoding_limit
-
-    @property
-    def _much_together(self) -> bool:
-        return self.held_bytes + self.encoding_bytes + self.uploading_bytes > self.limit_bytes
-
-    @property
-    def _much_held(self) -> bool:
-        return self.held_bytes > self._held_limit
 
     def _evict_one(self) -> bool:
         holding = (reservation for reservation in self._reservations if reservation.held_bytes)

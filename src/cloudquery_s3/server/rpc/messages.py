@@ -18,7 +18,7 @@ _PREFIX: Final = struct.Struct(">BI")
 _ALIGNMENT: Final = 8
 
 _FIRST_BYTES: Final = 64 << 10
-_MOST_FIRST_BYTES: Final = 4 << 20
+_MOST_FIRST_BYTES: Final = 32 << 20
 _ALIKE: Final = 2
 _GROWTH: Final = 4
 """The memory of a message is what has come of it times this at most, or the first bytes: twice as many as the message
