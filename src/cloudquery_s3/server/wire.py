@@ -74,11 +74,11 @@ def _enter(raw: bytes | memoryview, at: int, tag: int) -> int:
         return 0
     at += 1
     length = shift = 0
-    for place in range(at, min(size, at + _MOST_VARINT_BYTES)):
-        byte = raw[place]
+    for byte in raw[at : at + _MOST_VARINT_BYTES]:
+        at += 1
         length |= (byte & 0x7F) << shift
         if byte < 0x80:  # noqa: PLR2004 -- the varint's continuation bit
-            return place + 1 if place + 1 + length == size else 0
+            return at if at + length == size else 0
         shift += 7
     return 0
 

@@ -105,12 +105,13 @@ class OpenObject:
 
     def add(self, batch: ReceivedBatch) -> None:
         """Take rows."""
+        arrow_bytes, held_bytes = batch.arrow_bytes, batch.held_bytes
         self._pending.append(batch)
         self.rows += batch.rows
-        self.size_bytes += batch.arrow_bytes
-        self.pending_bytes += batch.arrow_bytes
-        self._pending_held_bytes += batch.held_bytes
-        self._reservation.hold(batch.held_bytes)
+        self.size_bytes += arrow_bytes
+        self.pending_bytes += arrow_bytes
+        self._pending_held_bytes += held_bytes
+        self._reservation.hold(held_bytes)
 
     @property
     def pending(self) -> list[ReceivedBatch]:
