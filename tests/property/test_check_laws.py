@@ -23,7 +23,7 @@ PIECES = [
     *("kind: destination\n", "spec:\n", "  spec:\n", "    bucket: b\n", "  name: x\n", "---\n", "- ", "? ", ": "),
     *("{", "}", "[", "]", "&a ", "*a", "<<: ", "!!binary ", "!!int ", "!x ", "'", '"', "|\n", "# "),
     *("${A}", "${file:x}", "${", "7", "1e3", "0o9", ".inf", ".nan", "0x", "~", "{{TABLE}}"),
-    *("\n", " ", "\t", "\u2028", "\x00", "é"),
+    *("\n", " ", "\t", "\u2028", "\x00", "\xa0", "é", "9" * 5_000),
 ]
 KEYS = st.sampled_from(["kind", "spec", "bucket", "path", "format", "format_spec", "credentials", "registry"])
 JSON = st.recursive(

@@ -144,7 +144,7 @@ def _wanted(name: str, patterns: list[str] | None) -> bool:
 def _json(path: Path) -> object:
     try:
         return json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SpecError("is not JSON", field="--tables") from None
 
 

@@ -10,7 +10,6 @@ below github.com/ghodss/yaml 1.0, as CLI 6.21.1 has them.
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 from dataclasses import dataclass, field
@@ -50,6 +49,8 @@ _INT: Final = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _BASE_60: Final = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _OTHER_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029]")
+_MOST_DIGITS: Final = 20
+"""As many has the largest whole number that Go's library reads as one; Python refuses to read thousands."""
 _EXACT_FLOAT: Final = 1e21
 """Below it, Go writes a whole float into JSON without a fraction or an exponent."""
 
@@ -168,7 +169,7 @@ def _scalar(node: yaml.ScalarNode) -> Json:
     if tag == f"{_TAG}binary":
         try:
             return base64.b64decode(re.sub(r"[\r\n]", "", text), validate=True).decode(errors="replace")
-        except binascii.Error:
+        except ValueError:  # letters that base64 does not have, or that are not ASCII
             raise yaml.MarkedYAMLError(problem="!!binary of no base64", problem_mark=node.start_mark) from None
     wanted = tag.removeprefix(_TAG)
     if wanted not in {_PLAIN, "bool", "int", "float", "null", "timestamp"}:
@@ -198,7 +199,7 @@ def resolve(text: str, *, dates: bool = True) -> tuple[str, Json]:
 def _number(text: str) -> tuple[str, Json]:
     plain = text if text.startswith(".") else text.replace("_", "")
     whole = _INT.fullmatch(plain)
-    if whole:
+    if whole and len(whole[5] or "") <= _MOST_DIGITS:
         digits = next((found, base) for found, base in zip(whole.groups()[1:], (16, 2, 8, 10), strict=True) if found)
         value = int(whole[1] + digits[0], digits[1])
         if -(2**63) <= value < (2**63 if whole[1] else 2**64):

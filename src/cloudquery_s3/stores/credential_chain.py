@@ -137,7 +137,7 @@ class _ShellProcess(CredentialProvider):
             said = json.loads(ended.stdout) if ended.returncode == 0 else {}
         except subprocess.TimeoutExpired:
             raise self._failed(f"it did not end within {_PROCESS_TIMEOUT_S} s") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._failed("what it prints is not JSON") from None
         if ended.returncode:
             raise self._failed(f"it ended with status {ended.returncode}; run it in a terminal to see why")

@@ -144,8 +144,13 @@ def test_wrong_calls(tmp_path: Path) -> None:
     assert run(str(file), "--dialect", "oracle", "--tables", str(tables))[0] == 2
     assert run(str(file), "--dialect", "trino", "--tables", str(tables), "--table", "u*")[0] == 1
     assert run(str(file), "--dialect", "trino", "--tables", str(tables), "--table", "t*")[0] == 0
-    tables.write_text("{", encoding="utf-8")
-    assert run(str(file), "--dialect", "trino", "--tables", str(tables)) == (
-        1,
-        f"{file}: problem: --tables: is not JSON\n",
-    )
+    for text in ("{", "[" * 100_000):
+        tables.write_text(text, encoding="utf-8")
+        assert run(str(file), "--dialect", "trino", "--tables", str(tables)) == (
+            1,
+            f"{file}: problem: --tables: is not JSON\n",
+        )
+        assert run(str(file), "--dialect", "trino", "--manifest", str(tables)) == (
+            1,
+            f"{file}: problem: --manifest: is not a manifest of this plugin\n",
+        )

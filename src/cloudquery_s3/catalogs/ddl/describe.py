@@ -67,7 +67,7 @@ def manifest_schemas(data: bytes) -> Iterator[pa.Schema]:
             schema_id = _schema_id(table)
             if schema_id is not None:
                 yield _named(name, pa.ipc.read_schema(pa.BufferReader(b64decode(schemas[schema_id]["arrow_ipc"]))))
-    except (ValueError, KeyError, TypeError, AttributeError, pa.ArrowException, OSError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError, pa.ArrowException, OSError):
         raise SpecError("is not a manifest of this plugin", field="--manifest") from None
 
 
