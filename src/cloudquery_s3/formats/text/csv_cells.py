@@ -168,10 +168,9 @@ def _needing(texts: pa.Array, offsets: Offsets, octets: Octets, doubled: Flags |
         needed &= valid
         rest &= valid
     if rest.any():
-        needed |= rest & _begins_or_ends_badly(offsets, octets, lengths)
-        if not rest.all():
-            offsets, octets = spans(texts.filter(pa.array(rest)))
-        needed[rest] |= _breaking(offsets, octets, delimiter)
+        bad = _begins_or_ends_badly(offsets, octets, lengths)
+        bad |= _breaking(offsets, octets, delimiter)
+        needed |= rest & bad
     return needed
 
 
@@ -194,7 +193,7 @@ def all_quoted(texts: pa.Array, inner_quotes: Offsets) -> pa.Array:
 
 
 def _breaking(offsets: Offsets, octets: Octets, delimiter: int) -> Flags:
-    """Return which cells, of which none is empty, hold the delimiter or a line break."""
+    """Return which cells hold the delimiter or a line break."""
     marks = octets == delimiter
     if int(octets.min()) <= _CARRIAGE_RETURN:
         marks |= (octets == _CARRIAGE_RETURN) | (octets == _LINE_FEED)
