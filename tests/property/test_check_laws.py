@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -33,6 +33,8 @@ JSON = st.recursive(
 )
 
 
+@example(text="!!binary \xa0")
+@example(text="9" * 5_000)
 @given(text=st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=25).map("".join))
 @settings(max_examples=200, deadline=None)
 def test_any_text(text: str) -> None:

@@ -396,7 +396,9 @@ def test_an_end_may_lack_its_time_zone(s3: WireServer, config: Path, end: str) -
     assert signer(s3, profile="p") == "AKIDEND"
 
 
-@pytest.mark.parametrize("said", ["echo no json", "echo '{}'", "echo '{\"Version\": 1}'", "exit 1"])
+@pytest.mark.parametrize(
+    "said", ["echo no json", "printf '[%.0s' $(seq 100000)", "echo '{}'", "echo '{\"Version\": 1}'", "exit 1"]
+)
 def test_a_process_that_prints_no_keys_is_named(s3: WireServer, config: Path, said: str) -> None:
     """Whatever is wrong with what a process prints, its profile is in the error, and it runs once."""
     config.write_text(profile("p", credential_process=said))

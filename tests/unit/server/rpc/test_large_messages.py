@@ -14,6 +14,7 @@ from cloudquery_s3.server.limits import Limits
 from cloudquery_s3.server.rpc.call import Call
 from cloudquery_s3.server.rpc.large_messages import LargeMessages
 from cloudquery_s3.server.rpc.messages import MessageReader, framed
+from cloudquery_s3.server.rpc.status import RpcError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -106,6 +107,20 @@ def test_a_call_that_ends_gives_back() -> None:
         send_all([senders[2]])
         assert not senders[2].rest
         assert await senders[2].call.ready()
+
+    virtual_time.run(test())
+
+
+def test_messages_before_a_wrong_one_are_served() -> None:
+    """Of data that is handed on together, the messages in front of one that is refused are there to be taken."""
+
+    async def test() -> None:
+        call = Sender(LargeMessages(LIMITS), b"").call
+        call.data_received([memoryview(framed(b"one")), memoryview(b"\x01" + framed(b"two")[1:])])
+        assert await call.ready()
+        assert call.take() == b"one"
+        with pytest.raises(RpcError, match="compressed"):
+            await call.ready()
 
     virtual_time.run(test())
 
